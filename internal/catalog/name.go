@@ -1,0 +1,76 @@
+package catalog
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+)
+
+const (
+	maxPublicName = 64 // the most that clients and model APIs take
+	maxServerName = 32
+	separator     = "__"
+)
+
+// CheckServerName reports why a name cannot be a server's, or nil. A server is
+// called [a-z0-9][a-z0-9._-]{0,31}. Two underscores in a row are refused: they
+// part server and tool in a public name.
+func CheckServerName(name string) error {
+	if name == "" {
+		return fmt.Errorf("a server needs a name")
+	}
+	if len(name) > maxServerName {
+		return fmt.Errorf("server name %q is longer than %d characters", name, maxServerName)
+	}
+	for i, r := range name {
+		letter := r >= 'a' && r <= 'z' || r >= '0' && r <= '9'
+		if !letter && (i == 0 || !strings.ContainsRune("._-", r)) {
+			return fmt.Errorf("server name %q: use lower-case letters, digits, '.', '_' and '-', and begin with a letter or digit", name)
+		}
+	}
+	if strings.Contains(publicServer(name), separator) || strings.HasSuffix(publicServer(name), "_") {
+		return fmt.Errorf("server name %q: two of '.' and '_' in a row, or one at the end, would blur where the tool's name begins", name)
+	}
+	return nil
+}
+
+// PublicName is the name a client sees and calls: server__tool, at most 64
+// characters of [A-Za-z0-9_-]. A name that has to be cleaned or shortened for
+// that ends in eight hexadecimal digits of a hash, so that two tools never
+// share one by accident, and comes out the same every time.
+func PublicName(server, tool string) string {
+	clean := strings.Map(func(r rune) rune {
+		if isNameRune(r) {
+			return r
+		}
+		return '_'
+	}, tool)
+	prefix := publicServer(server) + separator
+	if clean == tool && len(prefix)+len(clean) <= maxPublicName {
+		return prefix + clean
+	}
+	sum := sha256.Sum256([]byte(server + "\x00" + tool))
+	suffix := "_" + hex.EncodeToString(sum[:4])
+	return prefix + clean[:min(len(clean), maxPublicName-len(prefix)-len(suffix))] + suffix
+}
+
+// publicServer is a server's part of a public name: no dots.
+func publicServer(server string) string { return strings.ReplaceAll(server, ".", "_") }
+
+func isNameRune(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-'
+}
+
+// fold maps every spelling of a name to one: letter case and the kind of
+// separator do not count. It keeps where words begin apart from where they
+// don't, so that get_alerts and get-alerts meet and getalerts stays away.
+func fold(name string) string {
+	return strings.Map(func(r rune) rune {
+		switch r {
+		case '-', '.', '/', ':', ' ':
+			return '_'
+		}
+		return r
+	}, strings.ToLower(name))
+}

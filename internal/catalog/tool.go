@@ -1,0 +1,233 @@
+package catalog
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Limits on what one backend may list. A tool beyond them is held back alone;
+// its siblings are served.
+const (
+	MaxToolName   = 128       // bytes of a tool's own name
+	MaxDefinition = 256 << 10 // bytes of one tools/list entry; the largest of 4,633 real ones has 85 KB
+)
+
+// ID names a tool by the server's name in the configuration and the tool's own
+// name, exactly as the backend spells it.
+type ID struct{ Server, Tool string }
+
+// String gives server/tool, the spelling of logs and evaluation sets.
+func (id ID) String() string { return id.Server + "/" + id.Tool }
+
+// Tool is one tool of one backend. It is immutable once it has been published
+// in a Snapshot.
+type Tool struct {
+	ID          ID
+	Name        string          // the public name, server__tool
+	Definition  json.RawMessage // the tools/list entry as the backend sent it, byte for byte
+	Title       string
+	Description string
+	Params      []Param // top level of the input schema, in the schema's own order
+	Hints       Hints
+	Hash        string // of the canonical definition: key order and white space do not matter
+}
+
+// Hints are a backend's own annotations. They are claims, not facts: nothing
+// may be allowed because of them alone.
+type Hints struct {
+	ReadOnly    bool // readOnlyHint is true
+	Destructive bool // destructiveHint is true and readOnlyHint is not
+	Idempotent  bool // idempotentHint is true
+}
+
+// Mark is how a tool's nature is shown: "read", "write" or "destructive". A tool
+// without annotations counts as one that writes.
+func (h Hints) Mark() string {
+	switch {
+	case h.ReadOnly:
+		return "read"
+	case h.Destructive:
+		return "destructive"
+	default:
+		return "write"
+	}
+}
+
+// NewTool reads one tools/list entry of a server. It fails on an entry that
+// has no usable name or exceeds the limits; everything else it forgives, for an
+// odd schema must not hide a tool.
+func NewTool(server string, definition json.RawMessage) (*Tool, error) {
+	if len(definition) > MaxDefinition {
+		return nil, fmt.Errorf("definition of %d bytes is over the limit of %d", len(definition), MaxDefinition)
+	}
+	var d struct {
+		Name        string          `json:"name"`
+		Title       json.RawMessage `json:"title"`
+		Description json.RawMessage `json:"description"`
+		InputSchema json.RawMessage `json:"inputSchema"`
+		Annotations json.RawMessage `json:"annotations"`
+	}
+	if err := json.Unmarshal(definition, &d); err != nil {
+		return nil, fmt.Errorf("read definition: %w", err)
+	}
+	if err := checkToolName(d.Name); err != nil {
+		return nil, err
+	}
+	hash, err := canonicalHash(definition)
+	if err != nil {
+		return nil, fmt.Errorf("tool %q: %w", d.Name, err)
+	}
+	t := &Tool{
+		ID:          ID{server, d.Name},
+		Name:        PublicName(server, d.Name),
+		Definition:  bytes.Clone(definition),
+		Title:       text(d.Title),
+		Description: text(d.Description),
+		Params:      params(d.InputSchema),
+		Hash:        hash,
+	}
+	var a struct {
+		Title       json.RawMessage `json:"title"`
+		ReadOnly    any             `json:"readOnlyHint"`
+		Destructive any             `json:"destructiveHint"`
+		Idempotent  any             `json:"idempotentHint"`
+	}
+	if json.Unmarshal(d.Annotations, &a) == nil {
+		t.Hints.ReadOnly = a.ReadOnly == true
+		t.Hints.Destructive = a.Destructive == true && !t.Hints.ReadOnly
+		t.Hints.Idempotent = a.Idempotent == true
+		if t.Title == "" {
+			t.Title = text(a.Title)
+		}
+	}
+	return t, nil
+}
+
+// InputSchema is the tool's input schema as the backend gave it, nil if it gave none.
+func (t *Tool) InputSchema() json.RawMessage { return t.member("inputSchema") }
+
+// OutputSchema is the tool's output schema as the backend gave it, nil if it gave none.
+func (t *Tool) OutputSchema() json.RawMessage { return t.member("outputSchema") }
+
+// Annotations are the tool's annotations as the backend gave them, nil if it gave none.
+func (t *Tool) Annotations() json.RawMessage { return t.member("annotations") }
+
+func (t *Tool) member(key string) json.RawMessage {
+	var m map[string]json.RawMessage
+	if json.Unmarshal(t.Definition, &m) != nil {
+		return nil
+	}
+	return m[key]
+}
+
+func checkToolName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("a tool without a name")
+	case len(name) > MaxToolName:
+		return fmt.Errorf("tool name of %d bytes is over the limit of %d", len(name), MaxToolName)
+	case !utf8.ValidString(name):
+		return errors.New("tool name is not UTF-8")
+	}
+	for _, r := range name {
+		if !unicode.IsPrint(r) {
+			return fmt.Errorf("tool name %q holds a character that cannot be shown", name)
+		}
+	}
+	return nil
+}
+
+// text reads a JSON string and gives "" for everything else.
+func text(raw json.RawMessage) string {
+	var s string
+	_ = json.Unmarshal(raw, &s)
+	return s
+}
+
+// canonicalHash is the SHA-256 of a JSON document with its object keys sorted
+// and its white space gone. Numbers keep their spelling.
+func canonicalHash(doc json.RawMessage) (string, error) {
+	d := json.NewDecoder(bytes.NewReader(doc))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return "", fmt.Errorf("read definition: %w", err)
+	}
+	canonical, err := json.Marshal(v) // maps are marshalled in the order of their keys
+	if err != nil {
+		return "", fmt.Errorf("canonical form: %w", err)
+	}
+	sum := sha256.Sum256(canonical)
+	return hex.EncodeToString(sum[:16]), nil
+}
+
+// FirstSentence is the start of a description up to the end of its first
+// sentence, without control characters and at most max bytes long. Text that is
+// cut for its length ends in an ellipsis.
+func FirstSentence(description string, max int) string {
+	s := strings.TrimSpace(Printable(description))
+	for i, r := range s {
+		if (r == '.' || r == '!' || r == '?') && endsSentence(s[:i], s[i+1:]) {
+			s = s[:i+1]
+			break
+		}
+	}
+	if len(s) <= max {
+		return s
+	}
+	cut := s[:max-len("…")]
+	for !utf8.ValidString(cut) {
+		cut = cut[:len(cut)-1]
+	}
+	if i := strings.LastIndexByte(cut, ' '); i > max/2 {
+		cut = cut[:i]
+	}
+	return strings.TrimRight(cut, " ,;:") + "…"
+}
+
+// endsSentence tells a full stop from an abbreviation: white space must follow,
+// and what stands before must not be one of the usual short forms.
+func endsSentence(before, after string) bool {
+	if after == "" {
+		return true
+	}
+	if after[0] != ' ' {
+		return false
+	}
+	for _, short := range []string{"e.g", "i.e", "etc", "vs", "approx", " no"} {
+		if strings.HasSuffix(strings.ToLower(before), short) {
+			return false
+		}
+	}
+	return true
+}
+
+// Printable makes text from a backend fit to be shown on one line: white space
+// of every kind becomes one space, and what could steer a terminal or hide
+// words (control, format, bidi and private characters) is dropped.
+func Printable(s string) string {
+	var b strings.Builder
+	b.Grow(len(s))
+	space := false
+	for _, r := range s {
+		switch {
+		case unicode.IsSpace(r):
+			space = true
+		case !unicode.IsPrint(r), r == utf8.RuneError, unicode.Is(unicode.Cf, r):
+		default:
+			if space && b.Len() > 0 {
+				b.WriteByte(' ')
+			}
+			space = false
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
