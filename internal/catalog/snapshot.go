@@ -11,7 +11,8 @@ import (
 // Change is what a new listing of one server changed.
 type Change struct {
 	Server   string
-	Seq      uint64 // the store's sequence number after the change
+	About    ServerText // what the server says of itself now
+	Seq      uint64     // the store's sequence number after the change
 	Upserted []*Tool
 	Removed  []ID
 }
