@@ -1,0 +1,272 @@
+package upstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/mark3labs/mcp-go/client/transport"
+	"github.com/mark3labs/mcp-go/mcp"
+)
+
+// dialer makes sessions with one backend. It remembers what the last one spoke,
+// so that a restart does not ask again. Only the backend's goroutine uses it.
+type dialer struct {
+	spec    Spec
+	version string
+	log     *slog.Logger
+	stderr  *stderrLog
+	guard   *guard
+	poke    func()
+	started func(pid int) // told of each child process
+
+	legacy    bool   // it spoke an older revision
+	fragile   bool   // it ended when it was asked for the newer one
+	transport string // over which it was reached
+}
+
+// dial connects and makes the handshake. The session lives until it is stopped.
+func (d *dialer) dial(ctx context.Context) (*session, error) {
+	var s *session
+	var err error
+	if d.spec.stdio() {
+		s, err = d.dialChild(ctx)
+	} else {
+		s, err = d.dialURL(ctx)
+	}
+	if err != nil {
+		// It may have changed, so ask again; but not one that a question ended.
+		d.legacy, d.fragile, d.transport = d.fragile, false, ""
+		return nil, err
+	}
+	d.fragile = false
+	d.legacy = !s.about.modern()
+	s.meta = newRequestMeta(s.about.protocol, d.version)
+	return s, nil
+}
+
+// newSession prepares what is common to all sessions.
+func (d *dialer) newSession() *session {
+	s := &session{spec: d.spec, version: d.version, log: d.log, poke: d.poke, check: make(chan struct{}, 1)}
+	s.life, s.end = context.WithCancel(context.Background())
+	return s
+}
+
+// mayBeModern reports whether to ask for revision 2026-07-28.
+func (d *dialer) mayBeModern() bool {
+	return !d.legacy && (d.spec.Protocol == "" || mcp.IsModernProtocol(d.spec.Protocol))
+}
+
+// mustBeModern reports whether no other revision will do.
+func (d *dialer) mustBeModern() bool { return mcp.IsModernProtocol(d.spec.Protocol) }
+
+// dialChild starts a child process and agrees with it on a revision.
+func (d *dialer) dialChild(ctx context.Context) (*session, error) {
+	c, err := startChild(d.spec, d.stderr, d.guard)
+	if err != nil {
+		return nil, err
+	}
+	d.started(c.cmd.Process.Pid)
+	s := d.newSession()
+	s.child = c
+	s.wire = newPipe(c.in, c.out, s, c.why, d.log)
+	s.about, err = d.agree(ctx, s.wire)
+	if err == nil {
+		return s, nil
+	}
+	if errors.As(err, new(*lostError)) {
+		err = s.cause()
+	} else if n := s.wire.(*pipe).noise.Load(); n > 0 {
+		err = fmt.Errorf("%w (%d lines on its standard output were no messages)", err, n)
+	}
+	s.stop()
+	return nil, err
+}
+
+// agree finds the revision that both sides speak, on a connection where the one
+// handshake can follow the other.
+func (d *dialer) agree(ctx context.Context, w wire) (about, error) {
+	var probed error
+	if d.mayBeModern() {
+		a, err := discover(ctx, w, d.version, probeStdio)
+		if err == nil || final(err) {
+			d.fragile = err != nil
+			return a, err
+		}
+		probed = err
+	}
+	if d.mustBeModern() {
+		return discover(ctx, w, d.version, d.spec.StartTimeout)
+	}
+	a, err := initialize(ctx, w, d.spec.Protocol, d.version)
+	if err != nil && errors.Is(probed, context.DeadlineExceeded) && ctx.Err() == nil && !final(err) {
+		if a, again := discover(ctx, w, d.version, probeHTTP); again == nil {
+			return a, nil // it was only slow to come up, and knows no older handshake
+		}
+	}
+	return a, err
+}
+
+// dialURL connects by the declared transport, or by the first that works.
+func (d *dialer) dialURL(ctx context.Context) (*session, error) {
+	kind := d.spec.Transport
+	if kind == "" {
+		kind = d.transport
+	}
+	if kind == TransportSSE {
+		return d.remember(TransportSSE)(d.dialSSE(ctx))
+	}
+	if d.mayBeModern() {
+		s, err := d.dialModern(ctx)
+		if err == nil || final(err) || d.mustBeModern() {
+			return d.remember(TransportHTTP)(s, err)
+		}
+	}
+	s, err := d.dialLegacy(ctx)
+	if kind == TransportHTTP || !errors.Is(err, transport.ErrLegacySSEServer) {
+		return d.remember(TransportHTTP)(s, err)
+	}
+	s, sseErr := d.dialSSE(ctx)
+	if sseErr != nil && !final(sseErr) {
+		sseErr = fmt.Errorf("neither Streamable HTTP (the server refused the handshake) nor HTTP+SSE (%w) work at this URL", sseErr)
+	}
+	return d.remember(TransportSSE)(s, sseErr)
+}
+
+// remember keeps the transport of a session that came about.
+func (d *dialer) remember(kind string) func(*session, error) (*session, error) {
+	return func(s *session, err error) (*session, error) {
+		if err == nil {
+			d.transport = kind
+		}
+		return s, err
+	}
+}
+
+// declaredHeaders are the headers of every HTTP request.
+func declaredHeaders(pairs []string) http.Header {
+	h := http.Header{}
+	for _, pair := range pairs {
+		if name, value, ok := strings.Cut(pair, "="); ok {
+			h.Add(name, value)
+		}
+	}
+	return h
+}
+
+// newHTTPSession prepares a session whose client is told to watch the standing
+// stream.
+func (d *dialer) newHTTPSession() *session {
+	s := d.newSession()
+	s.http = newHTTPClient(declaredHeaders(d.spec.Headers), func() {
+		select {
+		case s.check <- struct{}{}:
+		default:
+		}
+	})
+	return s
+}
+
+// quiet is for mcp-go's transports: what they would log, we tell ourselves.
+var quiet = slog.New(slog.DiscardHandler)
+
+// dialModern connects over Streamable HTTP in revision 2026-07-28.
+func (d *dialer) dialModern(ctx context.Context) (*session, error) {
+	s := d.newHTTPSession()
+	t, err := transport.NewStreamableHTTP(d.spec.URL, transport.WithHTTPBasicClient(s.http), transport.WithHTTPLogger(quiet))
+	if err != nil {
+		return nil, err
+	}
+	t.SetProtocolVersion(mcp.ProtocolVersion20260728)
+	attach(s, t)
+	s.wire = newHTTPWire(t, TransportHTTP, true)
+	if s.about, err = discover(ctx, s.wire, d.version, probeHTTP); err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// dialLegacy connects over Streamable HTTP in an older revision, with the
+// standing stream on which the server tells of changes.
+func (d *dialer) dialLegacy(ctx context.Context) (*session, error) {
+	s := d.newHTTPSession()
+	t, err := transport.NewStreamableHTTP(d.spec.URL, transport.WithHTTPBasicClient(s.http),
+		transport.WithHTTPLogger(quiet), transport.WithContinuousListening())
+	if err != nil {
+		return nil, err
+	}
+	attach(s, t)
+	s.wire = newHTTPWire(t, TransportHTTP, false)
+	if err = t.Start(s.life); err == nil {
+		s.about, err = initialize(ctx, s.wire, d.spec.Protocol, d.version)
+	}
+	if err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// bidirectional is a transport of mcp-go on which the server can speak up.
+type bidirectional interface {
+	transport.BidirectionalInterface
+	transport.HTTPConnection
+}
+
+// attach has a transport hand everything the server sends to the session.
+func attach(s *session, t bidirectional) {
+	t.SetNotificationHandler(notificationHandler(s))
+	t.SetRequestHandler(func(ctx context.Context, r transport.JSONRPCRequest) (*transport.JSONRPCResponse, error) {
+		params, err := marshalParams(r.Params)
+		if err != nil {
+			return nil, err
+		}
+		result, fault := s.asked(ctx, r.Method, params)
+		if fault != nil {
+			return transport.NewJSONRPCErrorResponse(r.ID, fault.Code, fault.Message, fault.Data), nil
+		}
+		return transport.NewJSONRPCResultResponse(r.ID, result), nil
+	})
+}
+
+func notificationHandler(s *session) func(mcp.JSONRPCNotification) {
+	return func(n mcp.JSONRPCNotification) {
+		if params, err := json.Marshal(n.Params); err == nil {
+			s.notified(n.Method, params)
+		}
+	}
+}
+
+// dialSSE connects over the older HTTP+SSE transport.
+func (d *dialer) dialSSE(ctx context.Context) (*session, error) {
+	s := d.newHTTPSession()
+	t, err := transport.NewSSE(d.spec.URL, transport.WithHTTPClient(s.http), transport.WithSSELogger(quiet),
+		transport.WithResponseTimeout(max(d.spec.Timeout, maxCall)), transport.WithEndpointTimeout(d.spec.StartTimeout))
+	if err != nil {
+		return nil, err
+	}
+	t.SetNotificationHandler(notificationHandler(s))
+	w := newHTTPWire(t, TransportSSE, false)
+	s.wire = w
+	t.SetConnectionLostHandler(func(err error) { w.fail(fmt.Errorf("the server ended the stream: %w", err)) })
+	stop := context.AfterFunc(ctx, s.end) // Start's own context is the stream's
+	err = t.Start(s.life)
+	if err == nil {
+		s.about, err = initialize(ctx, w, d.spec.Protocol, d.version)
+	}
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		s.stop()
+		return nil, handshakeError(err)
+	}
+	return s, nil
+}
+
+var _ listener = (*session)(nil)

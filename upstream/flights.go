@@ -1,0 +1,152 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"strconv"
+	"sync"
+	"time"
+
+	"toolrouter/internal/catalog"
+)
+
+// Notifications that one call may pass on: so many at once, and a second.
+const (
+	notifyBurst = 256
+	notifyRate  = 200
+)
+
+// flight is a call under way whose client wants to hear, or can be asked.
+type flight struct {
+	ctx    context.Context // of the call, so that a question ends with it
+	caller catalog.Caller
+	token  string // the progress token; "" if the client gave none
+	extend func() // gives the call its time anew
+
+	mu    sync.Mutex
+	spent int       // notifications of the burst that are used up
+	since time.Time // when spent was brought up to date
+}
+
+// flights are the calls under way on one session.
+type flights struct {
+	mu   sync.Mutex
+	last int
+	all  map[*flight]bool
+}
+
+type flightKey struct{}
+
+// add registers a call. It gives a context by which a question that comes in on
+// the call's own stream finds it, and the function that ends it.
+func (f *flights) add(ctx context.Context, caller catalog.Caller, extend func()) (context.Context, *flight, func()) {
+	x := &flight{caller: caller, extend: extend, since: time.Now()}
+	ctx = context.WithValue(ctx, flightKey{}, x)
+	x.ctx = ctx
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if caller.WantsProgress() {
+		f.last++
+		x.token = "p" + strconv.Itoa(f.last)
+	}
+	if f.all == nil {
+		f.all = map[*flight]bool{}
+	}
+	f.all[x] = true
+	return ctx, x, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.all, x)
+	}
+}
+
+// some gives the calls that fit.
+func (f *flights) some(fits func(*flight) bool) (found []*flight) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for x := range f.all {
+		if fits(x) {
+			found = append(found, x)
+		}
+	}
+	return found
+}
+
+// progress passes on notifications/progress to the call it is about.
+func (f *flights) progress(params json.RawMessage) {
+	token, rest, ok := cutProgressToken(params)
+	if !ok {
+		return
+	}
+	for _, x := range f.some(func(x *flight) bool { return x.token == token }) {
+		x.extend()
+		x.notify("notifications/progress", rest)
+	}
+}
+
+// cutProgressToken takes the token out of a progress notification.
+func cutProgressToken(params json.RawMessage) (token string, rest json.RawMessage, ok bool) {
+	b := bytes.NewBufferString("{")
+	err := eachMember(params, func(key, value []byte) {
+		if string(key) == "progressToken" {
+			ok = json.Unmarshal(value, &token) == nil && token != ""
+			return
+		}
+		if b.Len() > 1 {
+			b.WriteByte(',')
+		}
+		b.WriteByte('"')
+		b.Write(key)
+		b.WriteString(`":`)
+		b.Write(value)
+	})
+	b.WriteByte('}')
+	return token, b.Bytes(), ok && err == nil
+}
+
+// toAll passes a notification on to every call under way.
+func (f *flights) toAll(method string, params json.RawMessage) {
+	for _, x := range f.some(func(*flight) bool { return true }) {
+		x.notify(method, bytes.Clone(params))
+	}
+}
+
+// notify passes a notification on unless there are too many.
+func (x *flight) notify(method string, params json.RawMessage) {
+	if x.takeToken(time.Now()) {
+		x.caller.Notify(method, params)
+	}
+}
+
+func (x *flight) takeToken(now time.Time) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if earned := int(now.Sub(x.since) * notifyRate / time.Second); earned > 0 {
+		x.spent, x.since = max(0, x.spent-earned), now
+	}
+	if x.spent >= notifyBurst {
+		return false
+	}
+	x.spent++
+	return true
+}
+
+// toAsk finds the one call a question of the backend belongs to: the one on
+// whose stream it came, or the only one whose client can answer.
+func (f *flights) toAsk(ctx context.Context, capability string) (*flight, *catalog.RPCError) {
+	if x, ok := ctx.Value(flightKey{}).(*flight); ok {
+		if x.caller.Can(capability) {
+			return x, nil
+		}
+		return nil, &catalog.RPCError{Code: codeNoCaller, Message: "the client of this call cannot answer: it has no " + capability}
+	}
+	able := f.some(func(x *flight) bool { return x.caller.Can(capability) })
+	switch {
+	case len(able) == 0:
+		return nil, &catalog.RPCError{Code: codeNoCaller, Message: "no call is under way whose client has " + capability}
+	case len(able) > 1 && capability != "roots":
+		return nil, &catalog.RPCError{Code: codeNoCaller, Message: "several calls are under way and it is not clear whose client is asked; ask during a single call"}
+	}
+	return able[0], nil
+}

@@ -1,0 +1,229 @@
+package upstream
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/mark3labs/mcp-go/client/transport"
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"toolrouter/internal/catalog"
+)
+
+// Limits of what a backend may send over HTTP.
+const (
+	maxBody      = maxFrame // bytes of a body, or of one event of a stream
+	maxErrorBody = 64 << 10 // bytes of a body that explains an error
+	maxHeaders   = 64 << 10 // bytes of a response's headers
+	maxRedirects = 3        // to the same origin
+	dialTimeout  = 10 * time.Second
+	idleTimeout  = 90 * time.Second
+)
+
+// newHTTPClient gives the client for one backend, with connections of its own.
+func newHTTPClient(headers http.Header, streamEnded func()) *http.Client {
+	dialer := &net.Dialer{Timeout: dialTimeout}
+	return &http.Client{
+		Transport: &limitedTransport{
+			headers:     headers,
+			streamEnded: streamEnded,
+			next: &http.Transport{
+				Proxy:                  http.ProxyFromEnvironment,
+				DialContext:            dialer.DialContext,
+				DisableCompression:     true, // nothing is inflated behind our back
+				ForceAttemptHTTP2:      true,
+				TLSHandshakeTimeout:    dialTimeout,
+				MaxResponseHeaderBytes: maxHeaders,
+				MaxIdleConnsPerHost:    64,
+				IdleConnTimeout:        idleTimeout,
+			},
+		},
+		CheckRedirect: checkRedirect,
+	}
+}
+
+// checkRedirect follows a backend that moved within its own origin. Elsewhere
+// the request's body and headers, which hold secrets, must not go.
+func checkRedirect(r *http.Request, via []*http.Request) error {
+	from := via[0].URL
+	if r.URL.Scheme != from.Scheme || r.URL.Host != from.Host {
+		return fmt.Errorf("redirected to another origin, %s://%s", r.URL.Scheme, r.URL.Host)
+	}
+	if len(via) > maxRedirects {
+		return errors.New("redirected too often")
+	}
+	return nil
+}
+
+// limitedTransport puts the declared headers on every request and bounds what
+// comes back. What mcp-go would lose of an answer it turns into what mcp-go
+// understands, or into an error of ours.
+type limitedTransport struct {
+	next        http.RoundTripper
+	headers     http.Header
+	streamEnded func() // a standing stream (GET) ended
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *limitedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	for name, values := range t.headers {
+		r.Header[name] = values
+	}
+	resp, err := t.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	if e := resp.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		resp.Body.Close()
+		return nil, fmt.Errorf("the server sent a body of encoding %q, which was not asked for", clip(e, 40))
+	}
+	if resp.StatusCode >= 400 {
+		return explained(r, resp)
+	}
+	mt, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	body := &limitedBody{ReadCloser: resp.Body, max: maxBody, events: mt == "text/event-stream"}
+	body.fault, _ = r.Context().Value(bodyFaultKey{}).(*bodyFault)
+	if body.events && r.Method == http.MethodGet {
+		body.ended = t.streamEnded
+	}
+	resp.Body = body
+	return resp, nil
+}
+
+// explained reads an error response. A demand to sign in becomes an error with
+// what the server said. Revision 2026-07-28 answers an unknown method with 404
+// and a JSON-RPC error; mcp-go takes every 404 for a lost session, so that one
+// goes on as a 400.
+func explained(r *http.Request, resp *http.Response) (*http.Response, error) {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	resp.Body.Close()
+	if err != nil {
+		return nil, fmt.Errorf("read the answer with status %d: %w", resp.StatusCode, err)
+	}
+	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
+		return nil, &signInError{status: resp.StatusCode, challenge: resp.Header.Values("WWW-Authenticate"), body: string(body)}
+	}
+	if resp.StatusCode == http.StatusNotFound && isFault(body) && r.Header.Get(mcp.HeaderSessionID) == "" {
+		resp.StatusCode, resp.Status = http.StatusBadRequest, "400 Bad Request"
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	resp.ContentLength = int64(len(body))
+	return resp, nil
+}
+
+// isFault reports whether a body is a JSON-RPC error.
+func isFault(body []byte) bool {
+	var m struct {
+		JSONRPC string          `json:"jsonrpc"`
+		Error   json.RawMessage `json:"error"`
+	}
+	return json.Unmarshal(body, &m) == nil && m.JSONRPC == "2.0" && m.Error != nil
+}
+
+// signInError is an answer with 401 or 403: a person has to do something.
+type signInError struct {
+	status    int
+	challenge []string // WWW-Authenticate
+	body      string
+}
+
+func (e *signInError) Error() string {
+	text := fmt.Sprintf("the server answered %d %s", e.status, http.StatusText(e.status))
+	said := strings.Join(e.challenge, ", ")
+	if said == "" {
+		said = e.body
+	}
+	if said = clip(catalog.Printable(said), 300); said != "" {
+		text += ": " + said
+	}
+	return text
+}
+
+// errTooLarge ends the call that was answered with too much.
+var errTooLarge = fmt.Errorf("the server's reply is longer than %d bytes", maxBody)
+
+// limitedBody bounds a body, or each event of a stream.
+type limitedBody struct {
+	io.ReadCloser
+	used, max int64
+	events    bool
+	newline   bool   // the last byte of the stream ended a line
+	ended     func() // called once when the stream is over, nil if nobody cares
+	fault     *bodyFault
+}
+
+// bodyFault keeps why a body could not be read to its end, which mcp-go does not
+// tell of a stream. It travels in the context of the request.
+type bodyFault struct{ err atomic.Pointer[error] }
+
+type bodyFaultKey struct{}
+
+func (b *limitedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if b.events {
+		b.count(p[:n])
+	} else {
+		b.used += int64(n)
+	}
+	if b.used > b.max {
+		n, err = 0, errTooLarge
+	}
+	if err != nil && err != io.EOF && b.fault != nil {
+		b.fault.err.Store(&err)
+	}
+	if err != nil && b.ended != nil {
+		b.ended()
+		b.ended = nil
+	}
+	return n, err
+}
+
+// count begins anew at every empty line, which ends an event.
+func (b *limitedBody) count(p []byte) {
+	for len(p) > 0 && b.used <= b.max {
+		i := bytes.IndexByte(p, '\n')
+		if i < 0 {
+			b.used += int64(len(p))
+			b.newline = b.newline && len(bytes.Trim(p, "\r")) == 0
+			return
+		}
+		b.used += int64(i) + 1
+		if b.newline && len(bytes.Trim(p[:i], "\r")) == 0 && b.used <= b.max {
+			b.used = 0
+		}
+		b.newline = true
+		p = p[i+1:]
+	}
+}
+
+// neverSent reports whether a request surely did not reach the backend.
+func neverSent(err error) bool {
+	var op *net.OpError
+	var dns *net.DNSError
+	return errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial"
+}
+
+// plainHTTPError takes off what mcp-go and net/http put around an error, the URL
+// with its secrets among it.
+func plainHTTPError(err error) error {
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		return outer.Err
+	}
+	var te *transport.Error
+	if errors.As(err, &te) {
+		return te.Err
+	}
+	return err
+}

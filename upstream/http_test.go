@@ -1,0 +1,492 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/mark3labs/mcp-go/server"
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"toolrouter/internal/catalog"
+	"toolrouter/internal/mcptest"
+)
+
+// listen serves until the test ends.
+func listen(t *testing.T, h http.Handler) *httptest.Server {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(func() {
+		s.CloseClientConnections()
+		s.Close()
+	})
+	return s
+}
+
+func urlSpec(url string) Spec {
+	return Spec{Name: "s", URL: url, Timeout: 10 * time.Second, StartTimeout: 8 * time.Second}
+}
+
+// mcpgo is a server on mcp-go of both eras.
+func mcpgo(t *testing.T, options ...server.StreamableHTTPOption) *httptest.Server {
+	return listen(t, server.NewStreamableHTTPServer(mcptest.NewServer(), append(options, server.WithStateful(true))...))
+}
+
+// gosdk is a server on the official SDK.
+func gosdk() http.Handler {
+	s := sdk.NewServer(&sdk.Implementation{Name: "sdk", Version: "1"}, nil)
+	type args struct {
+		Text string `json:"text"`
+	}
+	sdk.AddTool(s, &sdk.Tool{Name: "echo"}, func(_ context.Context, _ *sdk.CallToolRequest, a args) (*sdk.CallToolResult, any, error) {
+		return &sdk.CallToolResult{Content: []sdk.Content{&sdk.TextContent{Text: a.Text}}}, nil, nil
+	})
+	sdk.AddTool(s, &sdk.Tool{Name: "progress"}, func(ctx context.Context, r *sdk.CallToolRequest, _ args) (*sdk.CallToolResult, any, error) {
+		for i := range 3 {
+			err := r.Session.NotifyProgress(ctx, &sdk.ProgressNotificationParams{ProgressToken: r.Params.GetProgressToken(), Progress: float64(i + 1)})
+			if err != nil {
+				return nil, nil, err
+			}
+		}
+		return &sdk.CallToolResult{Content: []sdk.Content{&sdk.TextContent{Text: "done"}}}, nil, nil
+	})
+	return sdk.NewStreamableHTTPHandler(func(*http.Request) *sdk.Server { return s }, nil)
+}
+
+func TestHTTP(t *testing.T) {
+	sse := func(t *testing.T) string {
+		s := server.NewSSEServer(mcptest.NewServer())
+		return listen(t, s).URL + "/sse"
+	}
+	streamable := func(t *testing.T) string { return mcpgo(t).URL + "/mcp" }
+	official := func(t *testing.T) string { return listen(t, gosdk()).URL }
+	tests := []struct {
+		name                string
+		url                 func(*testing.T) string
+		transport, protocol string
+		want                string // revision
+	}{
+		{"newest", streamable, "", "", "2026-07-28"},
+		{"declared", streamable, "http", "", "2026-07-28"},
+		{"2025-11-25", streamable, "", "2025-11-25", "2025-11-25"},
+		{"2025-03-26", streamable, "", "2025-03-26", "2025-03-26"},
+		{"falls back to SSE", sse, "", "", "2025-11-25"},
+		{"SSE", sse, "sse", "", "2025-11-25"},
+		{"SSE of the first revision", sse, "sse", "2024-11-05", "2024-11-05"},
+		{"official SDK", official, "", "", "2026-07-28"},
+		{"official SDK, older", official, "", "2025-06-18", "2025-06-18"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			spec := urlSpec(tt.url(t))
+			spec.Transport, spec.Protocol = tt.transport, tt.protocol
+			f := start(t, Options{}, spec)
+			if s := f.await("s", catalog.Ready); s.Protocol != tt.want || s.Tools == 0 {
+				t.Errorf("state = %+v, want revision %s", s, tt.want)
+			}
+			if got := f.must(toolCall("echo", `{"text":"über"}`)); got != "über" {
+				t.Errorf("echo = %q", got)
+			}
+			a := &asker{}
+			call := toolCall("progress", `{"text":""}`)
+			call.Caller = a
+			f.must(call)
+			if heard := a.heard(); len(heard) < 2 || !strings.HasPrefix(heard[0], `notifications/progress {`) || strings.Contains(heard[0], "Token") {
+				t.Errorf("progress = %q", heard)
+			}
+			began := time.Now()
+			f.stop()
+			if took := time.Since(began); took > 2*time.Second {
+				t.Errorf("stopping took %v", took)
+			}
+		})
+	}
+}
+
+func TestHTTPListChanged(t *testing.T) {
+	for _, protocol := range []string{"", "2025-11-25"} {
+		t.Run(protocol, func(t *testing.T) {
+			spec := urlSpec(mcpgo(t).URL)
+			spec.Protocol = protocol
+			f := start(t, Options{}, spec)
+			f.await("s", catalog.Ready)
+			time.Sleep(100 * time.Millisecond) // for the stream to open
+			f.must(toolCall("grow", `{"name":"new_one"}`))
+			if !eventually(5*time.Second, func() bool { return strings.Contains(names(f.lastListing("s")), "new_one") }) {
+				t.Errorf("tools = %s", names(f.lastListing("s")))
+			}
+		})
+	}
+}
+
+// TestHTTPRestart has a server go away and come back at the same address.
+func TestHTTPRestart(t *testing.T) {
+	for _, protocol := range []string{"", "2025-11-25"} {
+		t.Run(protocol, func(t *testing.T) {
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			addr := ln.Addr().String()
+			serve := func(ln net.Listener) *http.Server {
+				s := &http.Server{Handler: server.NewStreamableHTTPServer(mcptest.NewServer(), server.WithStateful(true))}
+				go s.Serve(ln) // ends with Close below
+				return s
+			}
+			srv := serve(ln)
+			spec := urlSpec("http://" + addr + "/mcp")
+			spec.Protocol = protocol
+			f := start(t, Options{}, spec)
+			f.await("s", catalog.Ready)
+			f.must(toolCall("echo", `{}`))
+			time.Sleep(50 * time.Millisecond)
+
+			srv.Close()
+			if _, err := f.try(toolCall("echo", `{}`)); !errors.As(err, new(*catalog.Unavailable)) {
+				t.Errorf("call while the server is away = %v", err)
+			}
+			f.await("s", catalog.Down)
+			if ln, err = net.Listen("tcp", addr); err != nil {
+				t.Fatal(err)
+			}
+			srv = serve(ln)
+			defer srv.Close()
+			f.await("s", catalog.Ready)
+			f.must(toolCall("echo", `{}`))
+		})
+	}
+}
+
+// TestHTTPSessionForgotten has a server of an older revision forget its session:
+// the call it was noticed in is not made again, the next one succeeds.
+func TestHTTPSessionForgotten(t *testing.T) {
+	var h atomic.Pointer[server.StreamableHTTPServer]
+	renew := func() {
+		h.Store(server.NewStreamableHTTPServer(mcptest.NewServer(), server.WithStateful(true), server.WithDisableStreaming(true)))
+	}
+	renew()
+	srv := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.Load().ServeHTTP(w, r) }))
+	spec := urlSpec(srv.URL)
+	spec.Protocol = "2025-11-25"
+	for _, safe := range []bool{false, true} {
+		t.Run(fmt.Sprint("safe ", safe), func(t *testing.T) {
+			f := start(t, Options{}, spec)
+			f.await("s", catalog.Ready)
+			renew()
+			call := toolCall("calls", `{}`)
+			call.Safe = safe
+			_, err := f.try(call)
+			var un *catalog.Unavailable
+			if safe && err != nil || !safe && (!errors.As(err, &un) || un.Sent || !strings.Contains(err.Error(), "forgotten")) {
+				t.Errorf("first call = %v", err)
+			}
+			want := map[bool]string{false: "1", true: "2"}[safe]
+			if got := f.must(toolCall("calls", `{}`)); got != want {
+				t.Errorf("the server counts %s calls, want %s", got, want)
+			}
+		})
+	}
+}
+
+// answering is an HTTP server of both eras without any library. reply gives the
+// answer to a tools/call.
+func answering(t *testing.T, modern bool, reply func(w http.ResponseWriter, r *http.Request, m mcptest.Message)) *httptest.Server {
+	return listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var m mcptest.Message
+		if r.Method != http.MethodPost || json.NewDecoder(r.Body).Decode(&m) != nil {
+			http.Error(w, "no", http.StatusMethodNotAllowed)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		result := func(s string) { fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":%s}`, m.ID, s) }
+		switch {
+		case m.Method == "server/discover" && modern:
+			result(`{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"n","version":"v"}}}`)
+		case m.Method == "initialize" && !modern:
+			w.Header().Set("Mcp-Session-Id", "x")
+			result(`{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"n","version":"v"}}`)
+		case m.ID == nil:
+			w.WriteHeader(http.StatusAccepted)
+		case m.Method == "tools/list":
+			result(`{"tools":[{"name":"echo","inputSchema":{"type":"object","properties":{"where":{"type":"string","x-mcp-header":"Where"}}}},` +
+				`{"name":"wrong","inputSchema":{"properties":{"o":{"type":"object","x-mcp-header":"O"}}}}]}`)
+		case m.Method == "tools/call":
+			reply(w, r, m)
+		default:
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"Method not found"}}`, m.ID)
+		}
+	}))
+}
+
+// TestHTTPAnswers has servers answer a call in every odd way. The connection
+// survives each of them.
+func TestHTTPAnswers(t *testing.T) {
+	big := strings.Repeat("x", maxBody+1)
+	status := func(code int, body string) func(http.ResponseWriter, *http.Request, mcptest.Message) {
+		return func(w http.ResponseWriter, _ *http.Request, _ mcptest.Message) {
+			w.WriteHeader(code)
+			io.WriteString(w, body)
+		}
+	}
+	tests := []struct {
+		name  string
+		reply func(http.ResponseWriter, *http.Request, mcptest.Message)
+		want  string
+	}{
+		{"verbatim", func(w http.ResponseWriter, _ *http.Request, m mcptest.Message) {
+			fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":%s}`, m.ID, mcptest.Verbatim)
+		}, mcptest.Verbatim},
+		{"verbatim on a stream", func(w http.ResponseWriter, _ *http.Request, m mcptest.Message) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			fmt.Fprintf(w, ": hello\n\ndata: {\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":%s}\n\n", m.ID, mcptest.Verbatim)
+		}, mcptest.Verbatim},
+		{"another's id", func(w http.ResponseWriter, _ *http.Request, _ mcptest.Message) {
+			io.WriteString(w, `{"jsonrpc":"2.0","id":77,"result":{}}`)
+		}, "answered another request"},
+		{"too large", func(w http.ResponseWriter, _ *http.Request, m mcptest.Message) {
+			fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":"%s"}`, m.ID, big)
+		}, "longer than"},
+		{"too large on a stream", func(w http.ResponseWriter, _ *http.Request, m mcptest.Message) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			fmt.Fprintf(w, "data: {\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":\"%s\"}\n\n", m.ID, big)
+		}, "longer than"},
+		{"compressed", func(w http.ResponseWriter, _ *http.Request, _ mcptest.Message) {
+			w.Header().Set("Content-Encoding", "gzip")
+			io.WriteString(w, "\x1f\x8b")
+		}, `encoding "gzip"`},
+		{"a page", func(w http.ResponseWriter, _ *http.Request, _ mcptest.Message) {
+			w.Header().Set("Content-Type", "text/html")
+			io.WriteString(w, "<html>log in, please</html>")
+		}, "text/html"},
+		{"500", status(500, strings.Repeat("e", 1<<20)), "status 500"},
+		{"503", status(503, "try later"), "try later"},
+		{"error object with 400", func(w http.ResponseWriter, _ *http.Request, m mcptest.Message) {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32602,"message":"bad arguments","data":[1]}}`, m.ID)
+		}, "bad arguments (code -32602)"},
+		{"error object with 404", func(w http.ResponseWriter, _ *http.Request, m mcptest.Message) {
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"Method not found"}}`, m.ID)
+		}, "Method not found (code -32601)"},
+		{"stream without an answer", func(w http.ResponseWriter, _ *http.Request, _ mcptest.Message) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			io.WriteString(w, ": nothing\n\n")
+		}, "without an answer"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var bad atomic.Bool
+			srv := answering(t, true, func(w http.ResponseWriter, r *http.Request, m mcptest.Message) {
+				if bad.Load() {
+					tt.reply(w, r, m)
+					return
+				}
+				fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":{"content":[{"type":"text","text":"fine"}]}}`, m.ID)
+			})
+			f := start(t, Options{}, urlSpec(srv.URL))
+			f.await("s", catalog.Ready)
+			bad.Store(true)
+			got, err := f.try(toolCall("echo", `{}`))
+			if err != nil {
+				got = err.Error()
+			}
+			if !strings.Contains(got, tt.want) || len(got) > 70<<10 {
+				t.Errorf("call = %q, want %q", clip(got, 300), tt.want)
+			}
+			if strings.Contains(got, srv.URL) {
+				t.Errorf("the error tells the URL, which may hold a secret: %s", clip(got, 300))
+			}
+			bad.Store(false)
+			if got := f.must(toolCall("echo", `{}`)); got != "fine" {
+				t.Errorf("the next call = %q", got)
+			}
+			if s := f.state("s"); s.Restarts != 0 {
+				t.Errorf("it connected anew %d times", s.Restarts)
+			}
+		})
+	}
+}
+
+// TestHTTPRequest looks at what a server is sent.
+func TestHTTPRequest(t *testing.T) {
+	for _, modern := range []bool{true, false} {
+		t.Run(fmt.Sprint("modern ", modern), func(t *testing.T) {
+			var header http.Header
+			var params string
+			srv := answering(t, modern, func(w http.ResponseWriter, r *http.Request, m mcptest.Message) {
+				header, params = r.Header, string(m.Params)
+				fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":{}}`, m.ID)
+			})
+			spec := urlSpec(srv.URL)
+			spec.Headers = []string{"Authorization=Bearer a=b", "X-Key=k"}
+			f := start(t, Options{Version: "9"}, spec)
+			f.await("s", catalog.Ready)
+			l := f.lastListing("s")
+			if held := l.Held["wrong"]; modern != (held != "") {
+				t.Errorf("held = %q", l.Held)
+			}
+			call := toolCall("echo", `{"where":"Wien"}`)
+			call.Meta = json.RawMessage(`{"traceparent":"t","io.modelcontextprotocol/clientInfo":{"name":"canary"},"io.modelcontextprotocol\/x":"canary","progressToken":"canary"}`)
+			call.Caller = &asker{can: map[string]bool{"roots": true}, quiet: true}
+			call.Retry = &catalog.Answers{Responses: json.RawMessage(`{"q": {"action":"accept"}}`), State: "st\"ate"}
+			f.must(call)
+			want := `{"name":"echo","arguments":{"where":"Wien"},"_meta":{"traceparent":"t"`
+			if modern {
+				want += `,"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"toolrouter","version":"9"},"io.modelcontextprotocol/clientCapabilities":{"roots":{}}`
+			}
+			want += `},"inputResponses":{"q":{"action":"accept"}},"requestState":"st\"ate"}`
+			if params != want {
+				t.Errorf("params:\n%s\nwant:\n%s", params, want)
+			}
+			wantHeader := map[string]string{"Authorization": "Bearer a=b", "X-Key": "k", "Mcp-Method": "", "Mcp-Name": "", "Mcp-Param-Where": "", "Mcp-Session-Id": "x", "Mcp-Protocol-Version": "2025-06-18"}
+			if modern {
+				wantHeader = map[string]string{"Authorization": "Bearer a=b", "Mcp-Method": "tools/call", "Mcp-Name": "echo", "Mcp-Param-Where": "Wien", "Mcp-Session-Id": "", "Mcp-Protocol-Version": "2026-07-28"}
+			}
+			for name, want := range wantHeader {
+				if got := header.Get(name); got != want {
+					t.Errorf("header %s = %q, want %q", name, got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestHTTPSignIn(t *testing.T) {
+	for _, code := range []int{401, 403} {
+		for _, kind := range []string{"", "sse"} {
+			t.Run(fmt.Sprint(code, kind), func(t *testing.T) {
+				srv := listen(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+					w.WriteHeader(code)
+				}))
+				spec := urlSpec(srv.URL)
+				spec.Transport = kind
+				f := start(t, Options{}, spec)
+				s := f.await("s", catalog.NeedsSignIn)
+				if !strings.Contains(s.LastError, "invalid_token") || !strings.Contains(s.LastError, fmt.Sprint(code)) {
+					t.Errorf("last error = %q", s.LastError)
+				}
+				_, err := f.try(toolCall("echo", `{}`))
+				var un *catalog.Unavailable
+				if !errors.As(err, &un) || un.State != catalog.NeedsSignIn {
+					t.Errorf("call = %v", err)
+				}
+			})
+		}
+	}
+	t.Run("during a call", func(t *testing.T) {
+		srv := answering(t, true, func(w http.ResponseWriter, _ *http.Request, _ mcptest.Message) {
+			http.Error(w, "token has expired", http.StatusUnauthorized)
+		})
+		f := start(t, Options{}, urlSpec(srv.URL))
+		f.await("s", catalog.Ready)
+		_, err := f.try(toolCall("echo", `{}`))
+		var un *catalog.Unavailable
+		if !errors.As(err, &un) || un.State != catalog.NeedsSignIn || !strings.Contains(err.Error(), "token has expired") {
+			t.Errorf("call = %v", err)
+		}
+	})
+}
+
+func TestHTTPRedirect(t *testing.T) {
+	var leaked atomic.Int32
+	thief := listen(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { leaked.Add(1) }))
+	srv := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, thief.URL, http.StatusTemporaryRedirect)
+	}))
+	f := start(t, Options{}, urlSpec(srv.URL))
+	s := f.await("s", catalog.Down)
+	if leaked.Load() != 0 || !strings.Contains(s.LastError, "another origin") {
+		t.Errorf("%d requests followed; last error = %q", leaked.Load(), s.LastError)
+	}
+}
+
+// TestHTTPCancel looks how a server learns that nobody waits any more.
+func TestHTTPCancel(t *testing.T) {
+	for _, modern := range []bool{true, false} {
+		t.Run(fmt.Sprint("modern ", modern), func(t *testing.T) {
+			var mu sync.Mutex
+			var asked, cancelled string
+			closed := make(chan struct{})
+			inner := answering(t, modern, func(_ http.ResponseWriter, r *http.Request, m mcptest.Message) {
+				mu.Lock()
+				asked = string(m.ID)
+				mu.Unlock()
+				<-r.Context().Done()
+				close(closed)
+			})
+			srv := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				if bytes.Contains(body, []byte(`"notifications/cancelled"`)) {
+					mu.Lock()
+					cancelled = string(body)
+					mu.Unlock()
+				}
+				r.Body = io.NopCloser(bytes.NewReader(body))
+				inner.Config.Handler.ServeHTTP(w, r)
+			}))
+			f := start(t, Options{}, urlSpec(srv.URL))
+			f.await("s", catalog.Ready)
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(50*time.Millisecond, cancel)
+			if _, err := f.Call(ctx, toolCall("echo", `{}`)); !errors.Is(err, context.Canceled) {
+				t.Errorf("call = %v", err)
+			}
+			select {
+			case <-closed:
+			case <-time.After(5 * time.Second):
+				t.Fatal("the request was not closed")
+			}
+			told := func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				return strings.Contains(cancelled, `"requestId":`+asked)
+			}
+			if modern {
+				time.Sleep(50 * time.Millisecond)
+			} else {
+				eventually(2*time.Second, told)
+			}
+			if told() == modern {
+				t.Errorf("notification: %q for request %s", cancelled, asked)
+			}
+		})
+	}
+}
+
+func TestLimitedBody(t *testing.T) {
+	event := strings.Repeat("x", 60)
+	tests := []struct {
+		name string
+		text string
+		ok   bool
+	}{
+		{"one event", "data: " + event + "\n\n", true},
+		{"many events", strings.Repeat("data: "+event+"\n\n", 50), true},
+		{"many events with CRLF", strings.Repeat("data: "+event+"\r\n\r\n", 50), true},
+		{"one event of many lines", strings.Repeat("data: "+event+"\n", 50), false},
+		{"one long line", "data: " + strings.Repeat(event, 5), false},
+		{"a long line after events", strings.Repeat("data: "+event+"\n\n", 50) + strings.Repeat(event, 5), false},
+	}
+	for _, tt := range tests {
+		for _, chunk := range []int{1, 2, 7, 1000} {
+			b := &limitedBody{ReadCloser: io.NopCloser(strings.NewReader(tt.text)), max: 200, events: true}
+			_, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{b}, make([]byte, chunk))
+			if ok := err == nil; ok != tt.ok {
+				t.Errorf("%s, %d bytes at a time: %v", tt.name, chunk, err)
+			}
+		}
+	}
+}

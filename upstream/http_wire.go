@@ -1,0 +1,182 @@
+package upstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mark3labs/mcp-go/client/transport"
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"toolrouter/internal/catalog"
+)
+
+// httpWire is a wire over one of mcp-go's HTTP transports.
+type httpWire struct {
+	transport.HTTPConnection
+	name   string // of the transport, for messages
+	modern bool   // revision 2026-07-28: no sessions, and a closed request is a cancelled one
+	last   atomic.Int64
+	gone   chan struct{}
+	once   sync.Once
+	err    error
+	wg     sync.WaitGroup // cancellations on their way
+}
+
+var _ wire = (*httpWire)(nil)
+
+// firstID is beyond those mcp-go's client gives, which counts from one.
+const firstID = 1 << 20
+
+func newHTTPWire(t transport.HTTPConnection, name string, modern bool) *httpWire {
+	w := &httpWire{HTTPConnection: t, name: name, modern: modern, gone: make(chan struct{})}
+	w.last.Store(firstID)
+	return w
+}
+
+func (w *httpWire) lost() <-chan struct{} { return w.gone }
+
+func (w *httpWire) cause() error {
+	select {
+	case <-w.gone:
+		return w.err
+	default:
+		return nil
+	}
+}
+
+// fail marks the connection as lost. Requests under way go on: each of them has
+// a connection of its own.
+func (w *httpWire) fail(err error) {
+	w.once.Do(func() {
+		w.err = err
+		close(w.gone)
+	})
+}
+
+func (w *httpWire) request(ctx context.Context, method string, params json.RawMessage, header http.Header) (json.RawMessage, error) {
+	id := w.last.Add(1)
+	fault := &bodyFault{}
+	resp, err := w.SendRequest(context.WithValue(ctx, bodyFaultKey{}, fault), transport.JSONRPCRequest{
+		JSONRPC: mcp.JSONRPC_VERSION, ID: mcp.NewRequestId(id), Method: method, Params: params, Header: header,
+	})
+	switch {
+	case err == nil:
+		return w.read(id, resp)
+	case ctx.Err() != nil:
+		if !w.modern {
+			w.cancel(id, context.Cause(ctx))
+		}
+		return nil, context.Cause(ctx)
+	}
+	switch cause := fault.err.Load(); {
+	case cause != nil:
+		err = *cause
+	case strings.Contains(err.Error(), "unexpected nil response"): // mcp-go's words
+		return nil, &lostError{sent: true, err: errors.New("the server ended its stream without an answer")}
+	}
+	return nil, w.failure(err)
+}
+
+// read takes a response apart.
+func (w *httpWire) read(id int64, resp *transport.JSONRPCResponse) (json.RawMessage, error) {
+	if resp.Error != nil {
+		fault := &catalog.RPCError{Code: resp.Error.Code, Message: resp.Error.Message}
+		if resp.Error.Data != nil {
+			fault.Data, _ = json.Marshal(resp.Error.Data)
+		}
+		return nil, fault
+	}
+	if got, ok := resp.ID.Value().(int64); !ok || got != id {
+		return nil, fmt.Errorf("the server answered another request, %s", clip(resp.ID.String(), 40))
+	}
+	if resp.Result == nil {
+		return nil, errNothing
+	}
+	return resp.Result, nil
+}
+
+// failure tells a lost connection from a bad answer.
+func (w *httpWire) failure(err error) error {
+	if errors.Is(err, transport.ErrSessionTerminated) {
+		if w.modern {
+			return errors.New("the server answered 404 Not Found")
+		}
+		lost := &lostError{err: errors.New("the server has forgotten the session")}
+		w.fail(lost.err)
+		return &refusedError{lost}
+	}
+	cause := plainHTTPError(err)
+	var signIn *signInError
+	switch {
+	case errors.As(err, &signIn):
+		w.fail(signIn)
+		return signIn
+	case errors.Is(err, errTooLarge):
+		return errTooLarge
+	case neverSent(err):
+		w.fail(cause)
+		return &lostError{err: cause}
+	case brokenOff(err):
+		w.fail(cause)
+		return &lostError{sent: true, err: cause}
+	}
+	return cause
+}
+
+// refusedError is a call that the server turned away because it does not know
+// the session. It says that it did nothing; all the same the call is not made
+// again unless that is harmless.
+type refusedError struct{ *lostError }
+
+func (e *refusedError) Unwrap() error { return e.lostError }
+
+// brokenOff reports whether a connection ended before the answer was complete.
+func brokenOff(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, new(*net.OpError))
+}
+
+// cancel tells a server of an older revision that nobody waits any more: it may
+// not take a closed connection for that.
+func (w *httpWire) cancel(id int64, why error) {
+	w.wg.Go(func() { // ends by its deadline; Close waits
+		ctx, stop := context.WithTimeout(context.Background(), 2*time.Second)
+		defer stop()
+		_ = w.SendNotification(ctx, notification(string(mcp.MethodNotificationCancelled), map[string]any{
+			"requestId": id, "reason": why.Error(),
+		}))
+	})
+}
+
+func (w *httpWire) notify(ctx context.Context, method string, params json.RawMessage) error {
+	var fields map[string]any
+	if params != nil {
+		if err := json.Unmarshal(params, &fields); err != nil {
+			return err
+		}
+	}
+	return w.SendNotification(ctx, notification(method, fields))
+}
+
+func notification(method string, fields map[string]any) mcp.JSONRPCNotification {
+	return mcp.JSONRPCNotification{
+		JSONRPC:      mcp.JSONRPC_VERSION,
+		Notification: mcp.Notification{Method: method, Params: mcp.NotificationParams{AdditionalFields: fields}},
+	}
+}
+
+// Close ends the requests under way and the session.
+func (w *httpWire) Close() error {
+	w.fail(errClosed)
+	err := w.HTTPConnection.Close()
+	w.wg.Wait()
+	return err
+}

@@ -1,0 +1,404 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mark3labs/mcp-go/client/transport"
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"toolrouter/internal/catalog"
+)
+
+const (
+	writeTimeout = 10 * time.Second // for one message to a child that reads slowly
+	writeQueue   = 64               // messages that wait to be written; then callers wait
+	maxAsked     = 16               // requests of one backend that are being answered
+)
+
+// wire carries requests to a backend as raw bytes. It is a transport of mcp-go,
+// too, so that mcp-go's client can make the handshake on it.
+type wire interface {
+	transport.Interface
+
+	// request sends a request and gives the result as it came. The error is a
+	// *catalog.RPCError, a *lostError, the cause of ctx's end, or says what was
+	// wrong with this one answer. The header is for HTTP only.
+	request(ctx context.Context, method string, params json.RawMessage, header http.Header) (json.RawMessage, error)
+
+	// notify sends a notification. It may take as long as ctx lets it.
+	notify(ctx context.Context, method string, params json.RawMessage) error
+
+	// lost is closed when the connection is gone; cause tells why.
+	lost() <-chan struct{}
+	cause() error
+}
+
+// listener takes what a backend sends of its own accord.
+type listener interface {
+	// notified takes a notification. It is called in the order of arrival and
+	// must not block. params is valid only during the call.
+	notified(method string, params json.RawMessage)
+	// asked answers a request of the backend.
+	asked(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, *catalog.RPCError)
+}
+
+// deadlineWriter is the writing end of a pipe or connection.
+type deadlineWriter interface {
+	io.WriteCloser
+	SetWriteDeadline(time.Time) error
+}
+
+// pipe is a wire over a pair of byte streams, one message a line. Reading and
+// writing have a goroutine each, so that neither a caller that gives up nor a
+// child that does not read holds up the others.
+type pipe struct {
+	in   deadlineWriter
+	to   listener
+	why  func(error) error // knows better why the connection is lost
+	log  *slog.Logger
+	pend *pending
+
+	queue chan *outgoing
+	gone  chan struct{} // closed by fail
+	once  sync.Once
+	err   error // valid once gone is closed
+	wg    sync.WaitGroup
+
+	noise   atomic.Int64 // lines that were no messages
+	strays  atomic.Int64 // replies nobody waits for
+	askMu   sync.Mutex
+	asking  map[string]context.CancelFunc // requests of the backend, by their id
+	askLife context.Context
+	stopAsk context.CancelFunc
+}
+
+// outgoing is a message on its way out.
+type outgoing struct {
+	frame []byte
+	taken atomic.Bool // the writer has it: the backend may see it
+}
+
+var _ wire = (*pipe)(nil)
+
+// newPipe begins to read and write. It ends when close is called, when out
+// ends, or when in takes no more.
+func newPipe(in deadlineWriter, out io.Reader, to listener, why func(error) error, log *slog.Logger) *pipe {
+	p := &pipe{
+		in: in, to: to, why: why, log: log, pend: newPending(),
+		queue:  make(chan *outgoing, writeQueue),
+		gone:   make(chan struct{}),
+		asking: map[string]context.CancelFunc{},
+	}
+	p.askLife, p.stopAsk = context.WithCancel(context.Background())
+	p.wg.Go(func() { p.readAll(out) }) // ends with out; Close waits
+	p.wg.Go(p.writeAll)                // ends with gone; Close waits
+	return p
+}
+
+// fail ends the connection with a reason; the first one counts.
+func (p *pipe) fail(err error) {
+	p.once.Do(func() {
+		if err != errClosed {
+			err = p.why(err)
+		}
+		p.err = err
+		close(p.gone)
+		p.in.Close() // also frees a write that is stuck
+		p.stopAsk()
+		p.pend.fail(err)
+	})
+}
+
+func (p *pipe) lost() <-chan struct{} { return p.gone }
+
+func (p *pipe) cause() error {
+	select {
+	case <-p.gone:
+		return p.err
+	default:
+		return nil
+	}
+}
+
+// writeAll writes what is queued. What waits together is written together.
+func (p *pipe) writeAll() {
+	var batch []byte
+	for {
+		batch = batch[:0]
+		select {
+		case <-p.gone:
+			return
+		case o := <-p.queue:
+			batch = p.collect(batch, o)
+		}
+		if err := p.write(batch); err != nil {
+			p.fail(fmt.Errorf("write to the server: %w", err))
+			return
+		}
+		if cap(batch) > keepLine {
+			batch = nil
+		}
+	}
+}
+
+// collect appends the frames that are queued, up to a pipe's usual room.
+func (p *pipe) collect(batch []byte, o *outgoing) []byte {
+	for {
+		o.taken.Store(true)
+		batch = append(batch, o.frame...)
+		if len(batch) >= 64<<10 {
+			return batch
+		}
+		select {
+		case o = <-p.queue:
+		default:
+			return batch
+		}
+	}
+}
+
+func (p *pipe) write(b []byte) error {
+	if err := p.in.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return err
+	}
+	_, err := p.in.Write(b)
+	return err
+}
+
+// enqueue hands a message to the writer, waiting for room as long as ctx lets it.
+func (p *pipe) enqueue(ctx context.Context, o *outgoing) error {
+	select {
+	case p.queue <- o:
+		return nil
+	default:
+	}
+	select {
+	case p.queue <- o:
+		return nil
+	case <-p.gone:
+		return &lostError{err: p.err}
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// replies keeps the channels that carry replies. One goes back only after its
+// reply was taken, so none ever holds an old one.
+var replies = sync.Pool{New: func() any { return make(chan reply, 1) }}
+
+func (p *pipe) request(ctx context.Context, method string, params json.RawMessage, _ http.Header) (json.RawMessage, error) {
+	c := replies.Get().(chan reply)
+	id, err := p.pend.add(c)
+	if err != nil {
+		return nil, &lostError{err: err}
+	}
+	out := &outgoing{frame: encodeRequest(id, method, params)}
+	if err := p.enqueue(ctx, out); err != nil {
+		p.pend.drop(id)
+		return nil, err
+	}
+	select {
+	case r := <-c:
+		replies.Put(c)
+		return r.read(out.taken.Load())
+	case <-ctx.Done():
+		if p.pend.drop(id) && method != string(mcp.MethodInitialize) {
+			p.cancel(id, context.Cause(ctx))
+		}
+		return nil, context.Cause(ctx)
+	}
+}
+
+// read gives a reply as request returns it.
+func (r reply) read(sent bool) (json.RawMessage, error) {
+	switch {
+	case r.lost != nil:
+		return nil, &lostError{sent: sent, err: r.lost}
+	case r.fault != nil:
+		return nil, rpcError(r.fault)
+	case r.result == nil:
+		return nil, errNothing
+	}
+	return r.result, nil
+}
+
+// cancel tells the backend that nobody waits for a reply. It is an offer: if the
+// queue is full the backend is not told.
+func (p *pipe) cancel(id int64, why error) {
+	params, err := json.Marshal(map[string]any{"requestId": id, "reason": why.Error()})
+	if err != nil { // a number and a string always marshal
+		return
+	}
+	select {
+	case p.queue <- &outgoing{frame: encodeNotification(string(mcp.MethodNotificationCancelled), params)}:
+	default:
+	}
+}
+
+func (p *pipe) notify(ctx context.Context, method string, params json.RawMessage) error {
+	return p.enqueue(ctx, &outgoing{frame: encodeNotification(method, params)})
+}
+
+// encodeRequest puts a request on one line. The parts must be valid JSON
+// without line breaks.
+func encodeRequest(id int64, method string, params json.RawMessage) []byte {
+	b := make([]byte, 0, len(params)+len(method)+80)
+	b = append(b, `{"jsonrpc":"2.0","id":`...)
+	b = strconv.AppendInt(b, id, 10)
+	return appendCall(b, method, params)
+}
+
+func encodeNotification(method string, params json.RawMessage) []byte {
+	return appendCall([]byte(`{"jsonrpc":"2.0"`), method, params)
+}
+
+func appendCall(b []byte, method string, params json.RawMessage) []byte {
+	b = append(b, `,"method":"`...)
+	b = append(b, method...)
+	b = append(b, '"')
+	if params != nil {
+		b = append(b, `,"params":`...)
+		b = append(b, params...)
+	}
+	return append(b, "}\n"...)
+}
+
+// readAll hands on what the child writes until its output ends.
+func (p *pipe) readAll(out io.Reader) {
+	f := newFramer(out, maxFrame)
+	for {
+		line, tooLong, err := f.next()
+		msgs, noise := read(line, f.tail, tooLong)
+		if noise {
+			p.countNoise(line)
+		}
+		for _, m := range msgs {
+			p.deliver(m)
+		}
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = errors.New("the server closed its standard output")
+			}
+			p.fail(err)
+			return
+		}
+	}
+}
+
+// countNoise counts a line that is no message, and logs the first of them and
+// then ever fewer.
+func (p *pipe) countNoise(line []byte) {
+	n := p.noise.Add(1)
+	if n&(n-1) == 0 { // 1, 2, 4, 8 …
+		p.log.Warn("junk on standard output", "lines", n, "line", clip(catalog.Printable(string(line[:min(len(line), 256)])), 120))
+	}
+}
+
+// deliver hands on one message. Its bytes are the framer's and are copied here
+// where they outlive the call.
+func (p *pipe) deliver(m message) {
+	switch {
+	case m.method != "" && m.id != nil:
+		p.answer(string(m.id), m.method, bytes.Clone(m.params))
+	case m.method == string(mcp.MethodNotificationCancelled):
+		p.cancelled(m.params)
+	case m.method != "":
+		p.to.notified(m.method, m.params)
+	default:
+		id, ok := own(m.id)
+		if !ok || !p.pend.resolve(id, reply{result: bytes.Clone(m.result), fault: bytes.Clone(m.fault)}) {
+			p.strays.Add(1)
+			p.log.Debug("reply nobody waits for", "id", clip(string(m.id), 40))
+		}
+	}
+}
+
+// answer has a request of the backend answered, away from the read loop.
+func (p *pipe) answer(id, method string, params json.RawMessage) {
+	ctx, done, ok := p.beginAsk(id)
+	if !ok {
+		p.reply(id, nil, &catalog.RPCError{Code: codeNoCaller, Message: "too many requests are waiting for an answer"})
+		return
+	}
+	p.wg.Go(func() { // ends with the answer, or with the connection; Close waits
+		defer done()
+		result, fault := p.to.asked(ctx, method, params)
+		if ctx.Err() == nil {
+			p.reply(id, result, fault)
+		}
+	})
+}
+
+func (p *pipe) beginAsk(id string) (context.Context, func(), bool) {
+	p.askMu.Lock()
+	defer p.askMu.Unlock()
+	if len(p.asking) >= maxAsked || p.asking[id] != nil || p.askLife.Err() != nil {
+		return nil, nil, false
+	}
+	ctx, cancel := context.WithCancel(p.askLife)
+	p.asking[id] = cancel
+	return ctx, func() {
+		cancel()
+		p.askMu.Lock()
+		defer p.askMu.Unlock()
+		delete(p.asking, id)
+	}, true
+}
+
+// cancelled ends the answering of a request that the backend took back.
+func (p *pipe) cancelled(params json.RawMessage) {
+	var about struct {
+		RequestID json.RawMessage `json:"requestId"`
+	}
+	if json.Unmarshal(params, &about) != nil {
+		return
+	}
+	p.askMu.Lock()
+	defer p.askMu.Unlock()
+	if cancel := p.asking[string(about.RequestID)]; cancel != nil {
+		cancel()
+	}
+}
+
+// reply sends the answer to a request of the backend.
+func (p *pipe) reply(id string, result json.RawMessage, fault *catalog.RPCError) {
+	frame, err := encodeReply(id, result, fault)
+	if err != nil {
+		frame, _ = encodeReply(id, nil, &catalog.RPCError{Code: codeInternal, Message: "the answer is no valid JSON"})
+	}
+	select {
+	case p.queue <- &outgoing{frame: frame}:
+	case <-p.gone:
+	case <-time.After(writeTimeout): // it asks, and does not read the answers
+	}
+}
+
+func encodeReply(id string, result json.RawMessage, fault *catalog.RPCError) ([]byte, error) {
+	b := bytes.NewBufferString(`{"jsonrpc":"2.0","id":` + id)
+	if fault != nil {
+		raw, err := json.Marshal(fault)
+		if err != nil {
+			return nil, err
+		}
+		result = raw
+		b.WriteString(`,"error":`)
+	} else {
+		b.WriteString(`,"result":`)
+	}
+	if err := json.Compact(b, result); err != nil {
+		return nil, err
+	}
+	b.WriteString("}\n")
+	return b.Bytes(), nil
+}

@@ -1,0 +1,176 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"toolrouter/internal/catalog"
+)
+
+// maxError bounds what is told of a failure.
+const maxError = 500
+
+// errRetired ends what waits for a backend that is no longer wanted.
+var errRetired = errors.New("the server is no longer wanted")
+
+// update changes what b.mu guards, wakes all who wait for a change, and tells
+// of a new state.
+func (b *backend) update(change func()) {
+	b.mu.Lock()
+	before := b.now
+	change()
+	close(b.changed)
+	b.changed = make(chan struct{})
+	now := b.now
+	b.mu.Unlock()
+	if before.State != now.State || before.LastError != now.LastError {
+		b.opts.Changed(now)
+	}
+}
+
+// setStateLocked enters a state, and tells why it is not a good one.
+func (b *backend) setStateLocked(state catalog.State, err error) {
+	if state != b.now.State {
+		b.now.State, b.now.Since = state, time.Now()
+	}
+	b.now.LastError = ""
+	if err != nil {
+		b.now.LastError = clip(catalog.Printable(err.Error()), maxError)
+	}
+}
+
+// failed notes that a start came to nothing.
+func (b *backend) failed(err error, delay time.Duration) {
+	state := catalog.Down
+	if errors.As(err, new(*signInError)) {
+		state = catalog.NeedsSignIn
+	}
+	b.rest(state, err, delay)
+}
+
+// fell notes that a session was lost. A backend that keeps falling before it is
+// of any use is down.
+func (b *backend) fell(err error, delay time.Duration, keeps bool) {
+	if err == nil { // it was ended by us
+		return
+	}
+	state := catalog.Starting
+	switch {
+	case errors.As(err, new(*signInError)):
+		state = catalog.NeedsSignIn
+	case keeps:
+		state = catalog.Down
+		err = fmt.Errorf("it keeps ending: %w", err)
+	}
+	b.rest(state, err, delay)
+}
+
+// rest enters the state in which the next try is waited for.
+func (b *backend) rest(state catalog.State, err error, delay time.Duration) {
+	if line := b.stderr.takeLast(); line != "" && b.spec.stdio() {
+		err = fmt.Errorf("%w: %s", err, clip(line, maxError/2))
+	}
+	b.update(func() {
+		b.next = time.Now().Add(delay)
+		b.setStateLocked(state, err)
+	})
+	b.log.Warn("not available", "state", string(state), "err", b.server().LastError, "retry_in", delay.Round(time.Millisecond))
+}
+
+// setPID notes the process of a child that was started.
+func (b *backend) setPID(pid int) { b.update(func() { b.now.PID = pid }) }
+
+// server tells how the backend is.
+func (b *backend) server() catalog.Server {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.now
+}
+
+// unavailable makes the error of a call that cannot be made now.
+func (b *backend) unavailable(err error, sent bool) *catalog.Unavailable {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	u := &catalog.Unavailable{Server: b.spec.Name, State: b.now.State, Since: b.now.Since, Next: b.next, Sent: sent, Err: err}
+	if u.State == catalog.Ready { // the loss was not noted yet
+		u.State, u.Since = catalog.Starting, time.Now()
+	}
+	if err == nil && b.now.LastError != "" {
+		u.Err = errors.New(b.now.LastError)
+	}
+	return u
+}
+
+// acquire gives a session that stands. It starts a backend that sleeps and
+// waits for one that is being started; one that is down is not waited for.
+func (b *backend) acquire(ctx context.Context) (*session, error) {
+	for {
+		b.mu.Lock()
+		state, changed := b.now.State, b.changed
+		b.mu.Unlock()
+		if s := b.session.Load(); s != nil && s.cause() == nil {
+			return s, nil
+		}
+		switch state {
+		case catalog.Disabled:
+			return nil, b.unavailable(nil, false)
+		case catalog.Down, catalog.NeedsSignIn:
+			signal(b.wake)
+			return nil, b.unavailable(nil, false)
+		}
+		signal(b.wake)
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-b.quit:
+			return nil, errRetired
+		case <-b.done:
+			return nil, b.unavailable(errors.New("the router is stopping"), false)
+		}
+	}
+}
+
+// refresh has the tools listed now.
+func (b *backend) refresh(ctx context.Context) error {
+	if b.spec.Disabled {
+		return fmt.Errorf("list tools of %s: the server is disabled", b.spec.Name)
+	}
+	done := make(chan error, 1)
+	b.mu.Lock()
+	b.asking = append(b.asking, done)
+	b.mu.Unlock()
+	signal(b.wake)
+	b.poke()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("list tools of %s: %w", b.spec.Name, context.Cause(ctx))
+	case <-b.done:
+		return fmt.Errorf("list tools of %s: %w", b.spec.Name, errRetired)
+	}
+}
+
+// takeAsking gives the Refreshes that the next listing answers.
+func (b *backend) takeAsking() []chan error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	asking := b.asking
+	b.asking = nil
+	return asking
+}
+
+func (b *backend) isAsked() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.asking) > 0
+}
+
+func answer(asking []chan error, err error) {
+	for _, c := range asking {
+		c <- err
+	}
+}

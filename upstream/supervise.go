@@ -1,0 +1,340 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"toolrouter/internal/catalog"
+)
+
+// run keeps the backend going until life ends or it is retired.
+func (b *backend) run(life context.Context) {
+	defer close(b.done)
+	if b.before != nil {
+		<-b.before.done // it was retired, or ends with life
+		b.before = nil
+	}
+	if b.spec.Disabled {
+		b.sleep(life, nil)
+	} else {
+		b.supervise(life)
+	}
+	b.end()
+}
+
+// supervise starts the backend, and starts it again whenever it ends.
+func (b *backend) supervise(life context.Context) {
+	if b.mayIdle() && !b.sleep(life, b.wake) {
+		return
+	}
+	var wait backoff
+	deaths := 0
+	for !b.over(life) {
+		s, err := b.start(life)
+		if err == nil {
+			began := time.Now()
+			why := b.serve(life, s)
+			if time.Since(began) >= stableTime {
+				wait.reset()
+			}
+			if deaths++; s.answered.Load() > 0 || time.Since(began) >= quickTime {
+				deaths = 0
+			}
+			b.fell(why, wait.after(why), deaths >= quickDeaths)
+		} else if !b.over(life) {
+			b.failed(err, wait.after(err))
+		}
+		b.pause(life)
+	}
+}
+
+// after gives the delay after a failure. One that will not mend itself is tried
+// again rarely.
+func (w *backoff) after(err error) time.Duration {
+	if errors.As(err, new(*permanentError)) || errors.As(err, new(*signInError)) {
+		return maxDelay
+	}
+	return w.next()
+}
+
+// over reports whether there is nothing left to do.
+func (b *backend) over(life context.Context) bool {
+	select {
+	case <-b.quit:
+		return true
+	default:
+		return life.Err() != nil
+	}
+}
+
+// sleep waits for c, and reports whether it came before the end.
+func (b *backend) sleep(life context.Context, c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	case <-life.Done():
+	case <-b.quit:
+	}
+	return false
+}
+
+// untilQuit gives a context that ends with life, and when the backend is retired.
+func (b *backend) untilQuit(life context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(life)
+	b.wg.Go(func() { // ends with ctx; end waits
+		b.sleep(ctx, nil)
+		cancel()
+	})
+	return ctx, cancel
+}
+
+// mayIdle reports whether the backend need not run before its first call.
+func (b *backend) mayIdle() bool {
+	if !b.spec.stdio() || b.spec.Start == StartEager {
+		return false
+	}
+	tools, known := b.opts.Known(b.spec.Name, b.digest)
+	if known {
+		b.update(func() {
+			b.now.Tools = tools
+			b.setStateLocked(catalog.Idle, nil)
+		})
+	}
+	return known
+}
+
+// start connects and lists. Calls need not wait until the listing has been taken.
+func (b *backend) start(life context.Context) (*session, error) {
+	b.update(func() {
+		b.next = time.Time{}
+		if b.now.State == catalog.Idle {
+			b.setStateLocked(catalog.Starting, nil)
+		}
+	})
+	drain(b.wake)
+	drain(b.dirty)
+	asking := b.takeAsking()
+	ctx, cancel := b.untilQuit(life)
+	defer cancel()
+	s, listing, err := b.connect(ctx)
+	if err != nil {
+		answer(asking, fmt.Errorf("start %s: %w", b.spec.Name, err))
+		return nil, err
+	}
+	b.publish(s)
+	answer(asking, b.hand(ctx, listing))
+	return s, nil
+}
+
+// connect dials and lists within the time that a start may take.
+func (b *backend) connect(ctx context.Context) (s *session, l Listing, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, b.spec.StartTimeout,
+		fmt.Errorf("the server was not ready within %v", b.spec.StartTimeout))
+	defer cancel()
+	s, err = b.dial.dial(ctx)
+	if err == nil {
+		if l, err = b.list(ctx, s); err == nil {
+			return s, l, nil
+		}
+		s.stop()
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	b.update(func() { b.now.PID = 0 })
+	return nil, l, err
+}
+
+// list makes a Listing of all that the backend offers.
+func (b *backend) list(ctx context.Context, s *session) (Listing, error) {
+	definitions, err := s.list(ctx)
+	if err != nil {
+		return Listing{}, fmt.Errorf("list tools: %w", err)
+	}
+	tools, held := s.sort(definitions)
+	l := Listing{Digest: b.digest, Tools: tools, Held: held}
+	l.Server = b.server()
+	l.Server.State, l.Server.LastError, l.Server.Tools = catalog.Ready, "", len(tools)
+	l.Server.Title, l.Server.Version = s.about.title, s.about.version
+	l.Server.Protocol, l.Server.Instructions = s.about.protocol, s.about.instructions
+	return l, nil
+}
+
+// publish lets calls use a session.
+func (b *backend) publish(s *session) {
+	b.update(func() {
+		b.session.Store(s)
+		if b.started {
+			b.now.Restarts++
+		}
+		b.started = true
+		b.now.Title, b.now.Version = s.about.title, s.about.version
+		b.now.Protocol, b.now.Instructions = s.about.protocol, s.about.instructions
+	})
+	if s.about.modern() && s.about.listChanged {
+		s.wg.Go(s.listen) // ends with the session, whose stop waits
+	}
+}
+
+// hand has a listing taken, and declares the backend ready.
+func (b *backend) hand(ctx context.Context, l Listing) error {
+	for name, why := range l.Held {
+		b.log.Warn("tool held back", "tool", name, "err", why)
+	}
+	err := b.opts.Listed(ctx, l)
+	if err != nil && ctx.Err() == nil {
+		b.log.Error("list of tools not kept", "err", err)
+		time.AfterFunc(downAgain, b.poke)
+	}
+	b.update(func() {
+		b.now.Tools = len(l.Tools)
+		b.setStateLocked(catalog.Ready, nil)
+		if err != nil {
+			b.now.LastError = clip("its tools could not be kept: "+err.Error(), maxError)
+		}
+	})
+	b.log.Info("listed", "tools", len(l.Tools), "held", len(l.Held), "protocol", l.Server.Protocol)
+	return err
+}
+
+// serve watches over a session until it is lost or no longer wanted, and tells
+// why it is over.
+func (b *backend) serve(life context.Context, s *session) error {
+	ctx, cancel := b.untilQuit(life)
+	defer cancel()
+	var listDue, checkDue <-chan time.Time
+	listed, checked := time.Now(), time.Time{}
+	for {
+		select {
+		case <-s.lost():
+			return b.leave(life, s)
+		case <-ctx.Done():
+			b.drain(life, s)
+			s.stop()
+			return nil
+		case <-b.dirty:
+			if listDue == nil {
+				listDue = time.After(time.Until(listed.Add(listGap)))
+			}
+		case <-listDue:
+			listDue = nil
+			b.relist(ctx, s)
+			listed = time.Now()
+		case <-s.check:
+			if checkDue == nil {
+				checkDue = time.After(time.Until(checked.Add(checkGap)))
+			}
+		case <-checkDue:
+			checkDue = nil
+			b.checkOn(ctx, s)
+			checked = time.Now()
+		}
+	}
+}
+
+// relist lists again. If that fails the old list stays.
+func (b *backend) relist(ctx context.Context, s *session) {
+	asking := b.takeAsking()
+	ctx, cancel := context.WithTimeout(ctx, b.spec.StartTimeout)
+	defer cancel()
+	l, err := b.list(ctx, s)
+	if err != nil {
+		if s.cause() == nil && ctx.Err() == nil {
+			b.log.Warn("cannot list again", "err", err, "retry_in", downAgain)
+			time.AfterFunc(downAgain, b.poke)
+		}
+		answer(asking, err)
+		return
+	}
+	answer(asking, b.hand(ctx, l))
+}
+
+// checkOn looks whether the server still knows the session: its standing stream
+// has ended. The request itself marks the session as lost if not.
+func (b *backend) checkOn(ctx context.Context, s *session) {
+	ctx, cancel := context.WithTimeout(ctx, b.spec.StartTimeout)
+	defer cancel()
+	_, _ = s.plain(ctx, "ping", "")
+}
+
+// leave ends a session that is lost. Over HTTP its other calls may go on.
+func (b *backend) leave(life context.Context, s *session) error {
+	why := s.cause()
+	b.update(func() { b.session.Store(nil) })
+	if s.child != nil {
+		s.stop()
+		b.update(func() { b.now.PID = 0 })
+		return why
+	}
+	b.wg.Go(func() { // ends with the calls, or soon after life; end waits
+		b.drain(life, s)
+		s.stop()
+	})
+	return why
+}
+
+// drain lets the calls under way end, for a while.
+func (b *backend) drain(life context.Context, s *session) {
+	b.update(func() { b.session.Store(nil) })
+	end := time.Now().Add(drainTime)
+	for s.underWay.Load() > 0 && life.Err() == nil && time.Now().Before(end) {
+		select {
+		case <-life.Done():
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// pause waits until the next try is due. A call that waits brings it forward.
+func (b *backend) pause(life context.Context) {
+	b.mu.Lock()
+	due, early := b.next, time.Now().Add(downAgain)
+	if b.now.State == catalog.Starting {
+		early = time.Now().Add(earlyAgain)
+	}
+	b.mu.Unlock()
+	for {
+		timer := time.NewTimer(time.Until(due))
+		select {
+		case <-timer.C:
+			return
+		case <-life.Done():
+			timer.Stop()
+			return
+		case <-b.quit:
+			timer.Stop()
+			return
+		case <-b.wake:
+			timer.Stop()
+		}
+		if b.isAsked() {
+			return
+		}
+		if early.Before(due) {
+			due = early
+			b.update(func() { b.next = due })
+		}
+	}
+}
+
+// end leaves nothing behind.
+func (b *backend) end() {
+	b.wg.Wait()
+	b.update(func() {
+		b.now.PID = 0
+		b.next = time.Time{}
+		if !b.spec.Disabled {
+			b.setStateLocked(catalog.Idle, nil)
+		}
+	})
+	answer(b.takeAsking(), errRetired)
+}
+
+func drain(c <-chan struct{}) {
+	select {
+	case <-c:
+	default:
+	}
+}
