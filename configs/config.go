@@ -1,0 +1,93 @@
+package configs
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"time"
+)
+
+// Config is what a config file says, with defaults, environment and flags
+// worked in. Load and Default make one; nothing changes it afterwards.
+//
+// The json tags are the names of the keys in the file.
+type Config struct {
+	Listen  string   `json:"listen"` // host:port of the HTTP endpoint
+	State   string   `json:"state"`  // the state directory, absolute
+	Log     Log      `json:"log"`
+	Search  Search   `json:"search"`
+	Calls   Calls    `json:"calls"`
+	HTTP    HTTP     `json:"http"`
+	Servers []Server `json:"servers"`
+
+	Path     string   `json:"-"` // where the file is or would be, absolute; "" if there is no place for one
+	Source   Source   `json:"-"` // what kind of file was read
+	Reads    []string `json:"-"` // every file the values came from, the config file first: what a reload watches
+	Warnings []string `json:"-"` // what is odd but stops nothing, one line each
+
+	expanded map[string]bool // key paths of values that references were replaced in
+}
+
+// Log says what is logged and how.
+type Log struct {
+	Level  string `json:"level"`  // debug, info, warn or error
+	Format string `json:"format"` // text or json
+}
+
+// Search bounds what a search answers.
+type Search struct {
+	Limit     int `json:"limit"`      // hits a search gives unless it asks for another number, 1 to 20
+	MaxTokens int `json:"max_tokens"` // budget of one result, counted as bytes/4
+}
+
+// Calls bounds tool calls.
+type Calls struct {
+	MaxConcurrent int      `json:"max_concurrent"` // calls under way at once, all clients together
+	Timeout       Duration `json:"timeout"`        // for one call, where a server has none of its own
+}
+
+// HTTP says who may speak to the endpoint. Loopback names are always welcome.
+type HTTP struct {
+	Hosts   []string `json:"hosts"`    // further Host names, with or without a port
+	Origins []string `json:"origins"`  // further Origins, scheme://host[:port]
+	MaxBody Size     `json:"max_body"` // of one request
+}
+
+// Source is the kind of file a Config was read from.
+type Source string
+
+// The kinds of files.
+const (
+	SourceNone    Source = "none"       // there is no file: defaults
+	SourceYAML    Source = "yaml"       // our own keys, as YAML: the kind that Add, Remove and SetDisabled edit
+	SourceJSON    Source = "json"       // our own keys, as JSON
+	SourceTOML    Source = "toml"       // our own keys, as TOML
+	SourceClient  Source = "mcpServers" // Claude Desktop, Claude Code, Cursor and others
+	SourceVSCode  Source = "vscode"     // VS Code's mcp.json, or settings.json with mcp.servers
+	defaultListen        = "127.0.0.1:7411"
+)
+
+// Default gives the config of an empty file, without a state directory.
+func Default() *Config {
+	return &Config{
+		Listen:  defaultListen,
+		Log:     Log{Level: "info", Format: "text"},
+		Search:  Search{Limit: 5, MaxTokens: 1200},
+		Calls:   Calls{MaxConcurrent: 256, Timeout: Duration(time.Minute)},
+		HTTP:    HTTP{Hosts: []string{}, Origins: []string{}, MaxBody: 4 << 20},
+		Servers: []Server{},
+		Source:  SourceNone,
+	}
+}
+
+// Digest is the same for two configs exactly if every value in them is, wherever
+// they came from. A reload that gives the same digest has nothing to do.
+func (c *Config) Digest() string {
+	type plain Config                    // without the methods, one of which redacts
+	text, err := json.Marshal(plain(*c)) // strings and numbers only
+	if err != nil {
+		panic(err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}

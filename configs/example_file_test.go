@@ -1,0 +1,75 @@
+package configs
+
+import (
+	"os"
+	"reflect"
+	"regexp"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+// The example shows every key, with the value that holds without it.
+func TestExampleIsTheDefault(t *testing.T) {
+	env := []string{"HOME=/home/u"}
+	got, err := Load(LoadOptions{Path: "examples/config.yaml", Environ: env})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := Load(LoadOptions{Environ: env})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ignore := cmpopts.IgnoreFields(Config{}, "Path", "Source", "Reads", "expanded")
+	if diff := cmp.Diff(want, got, ignore); diff != "" {
+		t.Errorf("the example differs from the defaults (-default +example):\n%s", diff)
+	}
+	if len(got.Warnings) > 0 {
+		t.Errorf("warnings: %q", got.Warnings)
+	}
+}
+
+func TestExampleHasEveryKey(t *testing.T) {
+	src, err := os.ReadFile("examples/config.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Uncommenting the servers must give a file that loads.
+	servers := regexp.MustCompile(`(?m)^#  `).ReplaceAllString(string(src), "  ")
+	servers = regexp.MustCompile(`servers: \[\]`).ReplaceAllString(servers, "servers:")
+	path := write(t, "config.yaml", servers)
+	c, err := Load(LoadOptions{Path: path, Environ: []string{"HOME=/home/u", "GITHUB_TOKEN=t"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Servers) != 2 {
+		t.Errorf("%d servers, want 2", len(c.Servers))
+	}
+	root, err := parseYAML([]byte(servers))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for f := range fieldsSeq(reflect.TypeFor[Config]()) {
+		n := field(root, keyName(f))
+		if n == nil {
+			t.Errorf("key %s is not shown", keyName(f))
+		}
+		if f.Type.Kind() == reflect.Struct {
+			for sub := range fieldsSeq(f.Type) {
+				if field(n, keyName(sub)) == nil {
+					t.Errorf("key %s.%s is not shown", keyName(f), keyName(sub))
+				}
+			}
+		}
+	}
+	for f := range fieldsSeq(reflect.TypeFor[Server]()) {
+		shown := keyName(f) == "type" // an alias, told in a comment
+		for _, s := range field(root, "servers").Content {
+			shown = shown || field(s, keyName(f)) != nil
+		}
+		if !shown {
+			t.Errorf("key servers[].%s is not shown", keyName(f))
+		}
+	}
+}

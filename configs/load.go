@@ -1,0 +1,269 @@
+package configs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// LoadOptions say where a config comes from.
+type LoadOptions struct {
+	Path      string            // the file; "" is $ROUTER_CONFIG, and without that DefaultPath
+	Environ   []string          // "NAME=value"; nil is the environment of the process
+	Overrides map[string]string // what flags say, by key path ("log.level"); lists with commas
+}
+
+// Load reads a config and checks it. What is wrong with the values comes back
+// as Mistakes, all of them together; a file that is named and cannot be read is
+// another error. A missing file at DefaultPath is an empty one.
+func Load(o LoadOptions) (*Config, error) {
+	if o.Environ == nil {
+		o.Environ = os.Environ()
+	}
+	l := &loader{
+		env:      environ(o.Environ),
+		flags:    o.Overrides,
+		labels:   map[*yaml.Node]string{},
+		nodes:    map[string]*yaml.Node{},
+		origin:   map[string]string{},
+		expanded: map[string]bool{},
+		done:     map[*yaml.Node]bool{},
+		outside:  map[*yaml.Node]bool{},
+		dropped:  map[string]bool{},
+		source:   SourceNone,
+		root:     emptyMapping(),
+	}
+	src, err := l.find(o.Path)
+	if err != nil {
+		return nil, err
+	}
+	if l.source != SourceNone {
+		l.parse(src)
+	}
+	return l.config()
+}
+
+// loader turns one file into one Config. It is used once.
+type loader struct {
+	env   map[string]string
+	flags map[string]string
+
+	file   string // as messages name it
+	path   string // absolute
+	source Source
+	open   bool // others may read the file
+	root   *yaml.Node
+
+	expander *expander
+	labels   map[*yaml.Node]string // what a client's file calls a value, where that differs from our key path
+	nodes    map[string]*yaml.Node // by key path
+	origin   map[string]string     // variable or flag that set a key, by key path
+	expanded map[string]bool       // key paths of values that had references
+	done     map[*yaml.Node]bool   // values that are expanded already
+	outside  map[*yaml.Node]bool   // values that came from another file
+	dropped  map[string]bool       // key paths of values that were taken out because they are wrong
+	server   string                // the server whose values are being read
+	lenient  bool                  // it is disabled: references may lead nowhere
+
+	state    string // the state directory
+	reads    []string
+	warnings []string
+	mistakes Mistakes
+}
+
+// find locates and reads the file. It leaves source at none if there is none.
+func (l *loader) find(path string) ([]byte, error) {
+	named := path != ""
+	if path == "" && l.env["ROUTER_CONFIG"] != "" {
+		path, named = l.env["ROUTER_CONFIG"], true
+	}
+	if path == "" {
+		var err error
+		if path, err = defaultPath(l.env); err != nil {
+			return nil, nil // no home, no file: a container with flags alone
+		}
+	}
+	full, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("config file %s: %w", path, err)
+	}
+	l.file, l.path = path, full
+	src, info, err := readRegular(path, maxFile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !named:
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("config file %s: %w", path, err)
+	}
+	l.open, l.source = exposed(info), formatOf(path, src)
+	l.reads = append(l.reads, full)
+	return src, nil
+}
+
+// formatOf tells the format by the file's name, and by its first character if
+// the name says nothing.
+func formatOf(path string, src []byte) Source {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".yaml", ".yml":
+		return SourceYAML
+	case ".json", ".jsonc", ".json5":
+		return SourceJSON
+	case ".toml":
+		return SourceTOML
+	}
+	stripped, err := stripComments(src)
+	if err == nil && bytes.HasPrefix(bytes.TrimSpace(trimBOM(stripped)), []byte("{")) {
+		return SourceJSON
+	}
+	return SourceYAML
+}
+
+func trimBOM(src []byte) []byte { return bytes.TrimPrefix(src, []byte("\xef\xbb\xbf")) }
+
+// parse makes the tree, and rewrites a client's file to our own keys.
+func (l *loader) parse(src []byte) {
+	parsers := map[Source]func([]byte) (*yaml.Node, error){
+		SourceYAML: parseYAML, SourceJSON: parseJSON, SourceTOML: parseTOML,
+	}
+	root, err := parsers[l.source](trimBOM(src))
+	if err != nil {
+		l.syntax(err)
+		return
+	}
+	if root.Kind != yaml.MappingNode {
+		l.wrong(root, "", "the file is no mapping of keys")
+		return
+	}
+	l.root = root
+	l.expander = l.newExpander()
+	if kind, servers := clientServers(l.source, root); servers != nil {
+		l.source = kind
+		l.convert(servers)
+	}
+}
+
+func (l *loader) syntax(err error) {
+	m := Mistake{File: l.file, Text: err.Error()}
+	var at *syntaxError
+	if errors.As(err, &at) {
+		m.Line, m.Col = at.line, at.col
+	}
+	l.mistakes = append(l.mistakes, m)
+}
+
+func (l *loader) newExpander() *expander {
+	return &expander{env: l.env, dir: l.dir(), read: func(path string) {
+		if !slices.Contains(l.reads, path) {
+			l.reads = append(l.reads, path)
+		}
+	}}
+}
+
+// dir is where relative paths in the file begin.
+func (l *loader) dir() string {
+	if l.path == "" {
+		return "."
+	}
+	return filepath.Dir(l.path)
+}
+
+// wrong notes a mistake at a value or key.
+func (l *loader) wrong(n *yaml.Node, key, format string, args ...any) {
+	l.mistakes = append(l.mistakes, Mistake{File: l.file, Line: n.Line, Col: n.Column, Key: key, Text: fmt.Sprintf(format, args...)})
+}
+
+// config checks the tree, lays the other sources over it and makes the Config.
+func (l *loader) config() (*Config, error) {
+	if l.expander == nil {
+		l.expander = l.newExpander()
+	}
+	l.findState()
+	l.checkRoot()
+	c, err := l.decode()
+	if err != nil {
+		l.mistakes = append(l.mistakes, Mistake{File: l.file, Text: err.Error()})
+		return nil, l.mistakes.sorted()
+	}
+	c.State = l.state
+	for i := range c.Servers {
+		c.Servers[i].settle(func(dir string) string { return under(l.dir(), l.env, dir) })
+	}
+	c.problems(l.problem)
+	if len(l.mistakes) > 0 {
+		return nil, l.mistakes.sorted()
+	}
+	c.Path, c.Source, c.Reads, c.expanded = l.path, l.source, l.reads, l.expanded
+	c.Warnings = append(l.warnings, c.oddities(l)...)
+	return c, nil
+}
+
+// findState settles the state directory, which must be known before a secret
+// can be looked up. Flags and the environment name it from where the router was
+// started, a file from where the file is.
+func (l *loader) findState() {
+	n := field(l.root, "state")
+	switch {
+	case l.flags["state"] != "":
+		l.state = under("", l.env, l.flags["state"])
+	case l.env["ROUTER_STATE"] != "":
+		l.state = under("", l.env, l.env["ROUTER_STATE"])
+	case n != nil && n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" && n.Value != "":
+		if text, ok := l.text(n, "state"); ok {
+			l.state = under(l.dir(), l.env, text)
+		}
+	default:
+		state, err := defaultState(l.env)
+		if err != nil {
+			l.mistakes = append(l.mistakes, Mistake{Key: "state", Text: err.Error()})
+		}
+		l.state = state
+	}
+	if l.state != "" {
+		if full, err := filepath.Abs(l.state); err == nil {
+			l.state = full
+		}
+		l.expander.secrets = filepath.Join(l.state, "secrets")
+	}
+}
+
+// problem places a mistake that the values have, wherever they came from.
+func (l *loader) problem(path, format string, args ...any) {
+	server, isCommand := strings.CutSuffix(path, ".command")
+	if l.dropped[path] || isCommand && l.dropped[server+".url"] {
+		return // missing only because it was wrong, which has been told
+	}
+	text := fmt.Sprintf(format, args...)
+	if from, ok := l.origin[path]; ok {
+		l.mistakes = append(l.mistakes, Mistake{Key: from, Text: text})
+		return
+	}
+	n, label := l.locate(path)
+	m := Mistake{Key: label, Text: text}
+	if l.source != SourceNone {
+		m.File, m.Line, m.Col = l.file, n.Line, n.Column
+	}
+	l.mistakes = append(l.mistakes, m)
+}
+
+// locate finds the node at a key path, or the nearest one around it, and what
+// the file calls the path.
+func (l *loader) locate(path string) (*yaml.Node, string) {
+	for at := path; at != ""; at = parent(at) {
+		n, ok := l.nodes[at]
+		if !ok {
+			continue
+		}
+		if label, ok := l.labels[n]; ok {
+			return n, label + path[len(at):]
+		}
+		return n, path
+	}
+	return l.root, path
+}

@@ -1,0 +1,197 @@
+package configs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Files of every format become one kind of tree, YAML nodes, because these know
+// their place.
+
+const (
+	maxFile  = 10 << 20 // of a config file
+	maxNodes = 200_000  // values in a file, aliases written out
+	maxDepth = 100      // of nesting
+)
+
+// syntaxError is a text that cannot be read at all.
+type syntaxError struct {
+	line, col int
+	text      string
+}
+
+func (e *syntaxError) Error() string { return e.text }
+
+// parseYAML reads one YAML document. Aliases are written out and merge keys
+// resolved; the root is a mapping, an empty one for an empty file.
+func parseYAML(src []byte) (*yaml.Node, error) {
+	doc, err := parseDocument(src)
+	if err != nil {
+		return nil, err
+	}
+	if doc == nil {
+		return emptyMapping(), nil
+	}
+	p := plainer{left: maxNodes}
+	root, err := p.plain(doc, 0)
+	if err != nil {
+		return nil, err
+	}
+	if isNull(root) {
+		return emptyMapping(), nil
+	}
+	return root, nil
+}
+
+func emptyMapping() *yaml.Node {
+	return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: 1, Column: 1}
+}
+
+// parseDocument gives the root as it is written, nil for an empty file.
+func parseDocument(src []byte) (*yaml.Node, error) {
+	d := yaml.NewDecoder(bytes.NewReader(src))
+	var doc, second yaml.Node
+	switch err := d.Decode(&doc); {
+	case errors.Is(err, io.EOF):
+		return nil, nil
+	case err != nil:
+		return nil, yamlError(err)
+	case len(doc.Content) == 0:
+		return nil, nil
+	}
+	if err := d.Decode(&second); err == nil {
+		return nil, &syntaxError{second.Line, second.Column, "a second document begins here; a config file has one"}
+	} else if !errors.Is(err, io.EOF) {
+		return nil, yamlError(err)
+	}
+	return doc.Content[0], nil
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:unmarshal errors:\s*)?(?:line (\d+): )?`)
+
+// yamlError takes the place out of a message of the YAML library.
+func yamlError(err error) error {
+	text := err.Error()
+	m := yamlLine.FindStringSubmatch(text)
+	if m == nil {
+		return &syntaxError{text: text}
+	}
+	line, _ := strconv.Atoi(m[1]) // "" is 0: unknown
+	return &syntaxError{line: line, text: strings.TrimPrefix(text, m[0])}
+}
+
+// plainer copies a tree without aliases and merge keys, and bounds it.
+type plainer struct {
+	left int          // nodes that may still be made
+	open []*yaml.Node // aliases being written out, to notice one inside itself
+}
+
+func (p *plainer) plain(n *yaml.Node, depth int) (*yaml.Node, error) {
+	if p.left--; p.left < 0 {
+		return nil, &syntaxError{n.Line, n.Column, fmt.Sprintf("more than %d values, aliases written out", maxNodes)}
+	}
+	if depth > maxDepth {
+		return nil, &syntaxError{n.Line, n.Column, fmt.Sprintf("nested deeper than %d levels", maxDepth)}
+	}
+	if n.Kind == yaml.AliasNode {
+		return p.alias(n, depth)
+	}
+	out := *n
+	out.Content, out.Anchor = nil, ""
+	for i, c := range n.Content {
+		if n.Kind == yaml.MappingNode && i%2 == 0 && c.ShortTag() == "!!merge" {
+			continue
+		}
+		if n.Kind == yaml.MappingNode && i%2 == 1 && n.Content[i-1].ShortTag() == "!!merge" {
+			continue
+		}
+		child, err := p.plain(c, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		out.Content = append(out.Content, child)
+	}
+	if n.Kind == yaml.MappingNode {
+		return &out, p.merge(n, &out, depth)
+	}
+	return &out, nil
+}
+
+func (p *plainer) alias(n *yaml.Node, depth int) (*yaml.Node, error) {
+	for _, open := range p.open {
+		if open == n.Alias {
+			return nil, &syntaxError{n.Line, n.Column, fmt.Sprintf("alias *%s contains itself", n.Value)}
+		}
+	}
+	p.open = append(p.open, n.Alias)
+	defer func() { p.open = p.open[:len(p.open)-1] }()
+	return p.plain(n.Alias, depth+1)
+}
+
+// merge adds what the merge keys of n name and out does not say itself.
+func (p *plainer) merge(n, out *yaml.Node, depth int) error {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].ShortTag() != "!!merge" {
+			continue
+		}
+		from, err := p.plain(n.Content[i+1], depth+1)
+		if err != nil {
+			return err
+		}
+		sources := []*yaml.Node{from}
+		if from.Kind == yaml.SequenceNode {
+			sources = from.Content
+		}
+		for _, s := range sources {
+			if s.Kind != yaml.MappingNode {
+				return &syntaxError{n.Content[i].Line, n.Content[i].Column, "<< takes a mapping, or a list of them"}
+			}
+			for j := 0; j+1 < len(s.Content); j += 2 {
+				if field(out, s.Content[j].Value) == nil {
+					out.Content = append(out.Content, s.Content[j], s.Content[j+1])
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// field finds the value of a key, in any letter case, nil if there is none.
+func field(n *yaml.Node, name string) *yaml.Node {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if strings.EqualFold(n.Content[i].Value, name) {
+			return n.Content[i+1]
+		}
+	}
+	return nil
+}
+
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
+
+// scalar makes a value that stands where like stands.
+func scalar(like *yaml.Node, tag, value string) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: value, Line: like.Line, Column: like.Column}
+	if tag == "!!str" {
+		n.Style = yaml.DoubleQuotedStyle
+	}
+	return n
+}
+
+// place turns an offset into line and column, both from 1; a column counts
+// characters.
+func place(src []byte, offset int) (line, col int) {
+	before := src[:min(max(offset, 0), len(src))]
+	start := bytes.LastIndexByte(before, '\n') + 1
+	return 1 + bytes.Count(before, []byte("\n")), 1 + utf8.RuneCount(before[start:])
+}
