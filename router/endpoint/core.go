@@ -1,0 +1,97 @@
+package endpoint
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"toolrouter/internal/catalog"
+	"toolrouter/router"
+)
+
+// core is what stands behind the transports.
+type core interface {
+	Instructions() string
+	ToolsJSON() json.RawMessage
+	OverviewChanged(func())
+	// tool answers a call of one of the two tools. An error other than a
+	// *catalog.RPCError is the context's.
+	tool(ctx context.Context, name string, in input) (json.RawMessage, error)
+	// find answers a search with facts instead of text, to be marshalled;
+	// explain adds why each hit stands where it stands.
+	find(ctx context.Context, arguments json.RawMessage, explain bool) (any, error)
+}
+
+// input is what came with a call of one of the two tools.
+type input struct {
+	arguments json.RawMessage
+	meta      json.RawMessage
+	caller    catalog.Caller
+	retry     *catalog.Answers
+}
+
+// product is the router as the transports see it.
+type product struct{ *router.Router }
+
+func (p product) tool(ctx context.Context, name string, in input) (json.RawMessage, error) {
+	switch name {
+	case toolSearch:
+		return p.search(ctx, in.arguments)
+	case toolCall:
+		return p.call(ctx, in)
+	}
+	return nil, rpcError(codeParams, fmt.Sprintf("unknown tool %q: this server has %s, which finds tools, and %s, which calls what was found",
+		clip([]byte(name)), toolSearch, toolCall))
+}
+
+func (p product) search(ctx context.Context, arguments json.RawMessage) (json.RawMessage, error) {
+	found, err := p.ask(ctx, arguments, false)
+	if err != nil {
+		return nil, err
+	}
+	return found.ToolResult(), nil
+}
+
+func (p product) find(ctx context.Context, arguments json.RawMessage, explain bool) (any, error) {
+	found, err := p.ask(ctx, arguments, explain)
+	if err == nil && found.IsError {
+		err = rpcError(codeParams, found.Text)
+	}
+	return found, err
+}
+
+func (p product) ask(ctx context.Context, arguments json.RawMessage, explain bool) (router.SearchResult, error) {
+	req, err := router.DecodeSearch(arguments)
+	if err != nil {
+		return router.SearchResult{}, requestError(err)
+	}
+	req.Explain = explain
+	found, err := p.Search(ctx, req)
+	if err != nil {
+		return found, requestError(err)
+	}
+	return found, nil
+}
+
+func (p product) call(ctx context.Context, in input) (json.RawMessage, error) {
+	req, err := router.DecodeCall(in.arguments)
+	if err != nil {
+		return nil, requestError(err)
+	}
+	req.Meta, req.Caller, req.Retry = in.meta, in.caller, in.retry
+	result, err := p.Call(ctx, req)
+	if err != nil {
+		return nil, requestError(err)
+	}
+	return result, nil
+}
+
+// requestError turns what the router says of a senseless request into the
+// protocol's error.
+func requestError(err error) error {
+	if bad, ok := errors.AsType[*router.RequestError](err); ok {
+		return rpcError(codeParams, bad.Msg)
+	}
+	return err
+}

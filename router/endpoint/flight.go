@@ -1,0 +1,315 @@
+package endpoint
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"toolrouter/internal/catalog"
+	"toolrouter/router"
+)
+
+const (
+	maxSuspended = 256
+	suspendFor   = 10 * time.Minute
+	statePrefix  = "router:" // tells our requestState from a backend's
+)
+
+// request is a tools/call on its way from a transport to the router.
+type request struct {
+	m      *message
+	sess   *session // nil if there is none
+	modern bool
+	out    outlet
+	life   *life
+}
+
+// callTool answers a tools/call with a result's bytes. Its errors are for the
+// client's eyes; one that came from the end of ctx means that nobody waits.
+func (e *Endpoint) callTool(ctx context.Context, q request) (json.RawMessage, error) {
+	name, ok := unquote(q.m.Name)
+	if !ok {
+		return nil, rpcError(codeParams, "tools/call needs the name of a tool")
+	}
+	if !e.slot() {
+		return nil, errBusy
+	}
+	defer e.unslot()
+	state, _ := unquote(q.m.RequestState)
+	if q.modern && strings.HasPrefix(state, statePrefix) {
+		return e.resume(ctx, q, name, state)
+	}
+	c := newCall(q)
+	if q.modern && c.caps != 0 {
+		return e.launch(ctx, q, c, name)
+	}
+	ctx, c.cancel = context.WithCancel(ctx)
+	defer c.cancel()
+	defer c.end()
+	c.attach(q.out, q.m.Token)
+	if c.sess != nil {
+		c.sess.begin(&c.inflight)
+		defer c.sess.finish(&c.inflight)
+	}
+	return e.core.tool(ctx, name, input{q.m.Arguments, backendMeta(q.m.Meta), c, retry(q)})
+}
+
+// newCall makes the call of a request; the capabilities are those of this very
+// request if it is a modern one.
+func newCall(q request) *call {
+	c := &call{sess: q.sess, modern: q.modern, done: make(chan struct{})}
+	c.id = q.m.ID
+	switch {
+	case q.modern:
+		c.asked = make(chan struct{}, 1)
+		c.caps, _ = readCapabilities(q.m.Caps)
+		level, _ := unquote(q.m.LogLevel)
+		c.level = readLevel(level)
+	case q.sess != nil:
+		c.caps, _ = q.sess.settings()
+	default:
+		c.level = levelDefault
+	}
+	return c
+}
+
+// end makes the call deaf and dumb: what still asks gets an error.
+func (c *call) end() {
+	c.detach()
+	close(c.done)
+}
+
+// retry gives the client's answers to a modern backend's own questions.
+func retry(q request) *catalog.Answers {
+	if !q.modern || q.m.InputResponses == nil && q.m.RequestState == nil {
+		return nil
+	}
+	state, _ := unquote(q.m.RequestState)
+	return &catalog.Answers{Responses: q.m.InputResponses, State: state}
+}
+
+// flight is a call that can outlive the request that began it, because it may
+// have to wait for the client to repeat it with answers.
+type flight struct {
+	call   *call
+	tool   string
+	args   [sha256.Size]byte
+	landed chan struct{} // closed when result and err are set
+	result json.RawMessage
+	err    error
+}
+
+// launch starts a call of a client that can be asked.
+func (e *Endpoint) launch(ctx context.Context, q request, c *call, name string) (json.RawMessage, error) {
+	f := &flight{call: c, tool: name, args: digest(q.m.Arguments), landed: make(chan struct{})}
+	// The values of the request stay, its end does not: a suspended call lives on.
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	c.cancel = cancel
+	unlink := context.AfterFunc(q.life.hard, cancel)
+	in := input{q.m.Arguments, backendMeta(q.m.Meta), c, retry(q)}
+	c.attach(q.out, q.m.Token)
+	ran := q.life.run(func() { // ends with the call, at the latest with life.hard
+		defer close(f.landed)
+		defer unlink()
+		defer cancel()
+		defer c.end()
+		f.result, f.err = e.toolSafely(running, name, in)
+	})
+	if !ran {
+		unlink()
+		cancel()
+		return nil, errStopping
+	}
+	return e.await(ctx, q, f)
+}
+
+// toolSafely is the call for goroutines that no HTTP server catches.
+func (e *Endpoint) toolSafely(ctx context.Context, name string, in input) (result json.RawMessage, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = e.panicked(p)
+		}
+	}()
+	return e.core.tool(ctx, name, in)
+}
+
+// await waits until the call has ended or has something to ask.
+func (e *Endpoint) await(ctx context.Context, q request, f *flight) (json.RawMessage, error) {
+	if q.sess != nil {
+		here := &inflight{q.m.ID, f.call.cancel}
+		q.sess.begin(here)
+		defer q.sess.finish(here)
+	}
+	defer f.call.detach()
+	for {
+		select {
+		case <-f.landed:
+			return f.result, f.err
+		case <-f.call.asked:
+			if questions := f.call.open(); questions != nil {
+				return e.suspend(q, f, questions)
+			}
+		case <-ctx.Done():
+			f.call.cancel()
+			<-f.landed
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// suspend parks a call and gives the result that asks the client.
+func (e *Endpoint) suspend(q request, f *flight, questions []byte) (json.RawMessage, error) {
+	state, ok := e.parked.add(f, q.life)
+	if !ok {
+		f.call.cancel()
+		<-f.landed
+		return router.ErrorResult("The router already waits for the answers to too many questions. Call again later."), nil
+	}
+	out := append([]byte(nil), `{"resultType":"input_required","inputRequests":`...)
+	out = append(out, questions...)
+	out = append(out, `,"requestState":`...)
+	return append(appendString(out, state), '}'), nil
+}
+
+// resume goes on with a suspended call.
+func (e *Endpoint) resume(ctx context.Context, q request, name, state string) (json.RawMessage, error) {
+	f := e.parked.take(state, name, digest(q.m.Arguments))
+	if f == nil {
+		return router.ErrorResult("The call that asked this question is gone: it was answered already, took longer than " +
+			suspendFor.String() + ", or the router was restarted. Make the call again without requestState and inputResponses."), nil
+	}
+	f.call.attach(q.out, q.m.Token)
+	f.call.answers(q.m.InputResponses)
+	return e.await(ctx, q, f)
+}
+
+// parking holds the suspended calls by their requestState.
+type parking struct {
+	mu    sync.Mutex
+	calls map[string]*parked
+}
+
+type parked struct {
+	*flight
+	life  *life
+	timer *time.Timer
+}
+
+// add parks a call until it is taken, its time is over or its life ends.
+func (p *parking) add(f *flight, l *life) (state string, ok bool) {
+	state = statePrefix + rand.Text()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.calls) >= maxSuspended || l.stopping.Err() != nil {
+		return "", false
+	}
+	p.calls[state] = &parked{f, l, time.AfterFunc(suspendFor, func() {
+		if p.remove(state) != nil {
+			f.call.cancel()
+		}
+	})}
+	return state, true
+}
+
+// end gives up the calls of a life that is stopping: nobody can repeat them.
+func (p *parking) end(l *life) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for state, f := range p.calls {
+		if f.life == l {
+			f.timer.Stop()
+			f.call.cancel()
+			delete(p.calls, state)
+		}
+	}
+}
+
+func (p *parking) remove(state string) *parked {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f := p.calls[state]
+	delete(p.calls, state)
+	return f
+}
+
+// take finds the call a state belongs to, once, and only for the same tool and
+// arguments. A state presented for anything else is spent too: it is not the
+// business of an honest client.
+func (p *parking) take(state, tool string, args [sha256.Size]byte) *flight {
+	f := p.remove(state)
+	if f == nil {
+		return nil
+	}
+	f.timer.Stop()
+	if f.tool != tool || f.args != args {
+		f.call.cancel()
+		return nil
+	}
+	return f.flight
+}
+
+// digest identifies arguments whatever the order of their keys: a client may
+// write them anew when it repeats a call.
+func digest(args []byte) [sha256.Size]byte {
+	d := json.NewDecoder(bytes.NewReader(args))
+	d.UseNumber()
+	var v any
+	if d.Decode(&v) != nil {
+		return sha256.Sum256(args)
+	}
+	canonical, err := json.Marshal(v)
+	if err != nil {
+		return sha256.Sum256(args)
+	}
+	return sha256.Sum256(canonical)
+}
+
+var (
+	errBusy     = &catalog.RPCError{Code: codeBusy, Message: "the router is busy: too many calls at once; try again in a second", Data: json.RawMessage(`{"retryAfterMs":1000}`)}
+	errStopping = errors.New("the router is stopping")
+)
+
+// backendMeta is what of a client's _meta may go on to a backend: nothing that
+// the protocol reserves, and no progress token.
+func backendMeta(meta []byte) json.RawMessage {
+	var out []byte
+	each(meta, func(key []byte, start, end int) bool {
+		if reserved(key) {
+			return true
+		}
+		if out = append(out, ','); len(out) == 1 {
+			out[0] = '{'
+		}
+		out = append(append(append(out, '"'), key...), '"', ':')
+		out = append(out, meta[start:end]...)
+		return true
+	})
+	if out == nil {
+		return nil
+	}
+	return append(out, '}')
+}
+
+// reserved reports whether a key of _meta is the protocol's: progressToken, and
+// those with a prefix whose second label is modelcontextprotocol or mcp.
+func reserved(key []byte) bool {
+	if string(key) == "progressToken" || bytes.IndexByte(key, '\\') >= 0 {
+		return true
+	}
+	prefix, _, ok := bytes.Cut(key, []byte("/"))
+	if !ok {
+		return false
+	}
+	for label := range bytes.SplitSeq(prefix, []byte(".")) {
+		if string(label) == "modelcontextprotocol" || string(label) == "mcp" {
+			return true
+		}
+	}
+	return false
+}
