@@ -1,0 +1,30 @@
+// Package index finds tools by what is asked for.
+//
+// An [Index] holds one document per tool, in fields: what the tool is called,
+// what its description says, its parameters, and the server it is on. bleve's
+// scorch keeps the inverted lists on disk, in one batch with the sequence number
+// of the store they reflect; everything else a search needs is in memory. The
+// index is disposable: one that is missing, damaged, or was made by another
+// version opens empty with sequence number 0, and its owner rebuilds it.
+//
+// # How a query is answered
+//
+// Text becomes terms in one way for tools and queries (analyze.go): identifiers
+// are split (createIssue, create_issue and create-issue are two words), accents
+// and letter case go, English words are stemmed. Three arms score documents:
+//
+//   - names: a query that is a tool's name, in any spelling, finds it first.
+//   - words: BM25F (Robertson, Zaragoza and Taylor 2004) over the fields with one
+//     saturation, so that a word in a name and the same word in a description
+//     are not counted as two. Divided by what a tool that holds every word would
+//     get, it lies on a scale from 0 to 1.
+//   - meaning: the cosine of vectors from an [Embedder], if there is one.
+//
+// fuse.go puts them on one scale and drops what is too weak to be an answer.
+// The order is the same every time: score, then name.
+//
+// # Who may write
+//
+// One goroutine at a time calls Update and Rebuild. Each publishes a new
+// immutable view; searches take the one that is there and wait on nobody.
+package index

@@ -1,0 +1,344 @@
+package index
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/blevesearch/bleve/v2"
+	"github.com/blevesearch/bleve/v2/index/scorch"
+	"github.com/blevesearch/bleve/v2/mapping"
+
+	"toolrouter/internal/catalog"
+)
+
+// layout names what documents look like and how text becomes terms. An index
+// with another one is rebuilt.
+const layout = "1"
+
+// What is committed beside the documents.
+const (
+	keyLayout = "layout"
+	keySeq    = "seq"
+	keyModel  = "model" // that made the vectors
+)
+
+// batchSize is how many documents are committed at a time.
+const batchSize = 500
+
+// Embedder turns texts into vectors of one length. Name changes whenever a text
+// would get another vector.
+type Embedder interface {
+	Name() string
+	Dim() int
+	Embed(ctx context.Context, texts []string) ([][]float32, error)
+}
+
+// Options are an Index's settings. The zero value searches by words alone.
+type Options struct {
+	Embedder Embedder     // nil leaves the meaning out
+	Log      *slog.Logger // nil logs nothing
+}
+
+// Index is an open index. Search may be called from any number of goroutines,
+// Update and Rebuild from one at a time, beside them.
+type Index struct {
+	dir  string // of the generations; "" in memory
+	opts Options
+	log  *slog.Logger
+	view atomic.Pointer[view]
+	seq  atomic.Uint64
+
+	mu      sync.Mutex // held by writers
+	current generation
+}
+
+// generation is one index on disk, or in memory.
+type generation struct {
+	number int
+	path   string // "" in memory
+	ix     bleve.Index
+}
+
+// Open opens the newest generation in dir, or an empty index if there is none
+// that can be used; "" keeps the index in memory. The caller must own dir: bleve
+// waits for another process that holds an index.
+func Open(dir string, o Options) (*Index, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	x := &Index{dir: dir, opts: o, log: o.Log}
+	number := 0
+	if dir != "" {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("index: %w", err)
+		}
+		numbers := generations(dir)
+		for _, n := range numbers {
+			number = max(number, n)
+		}
+		if len(numbers) > 0 && x.openGeneration(number) == nil {
+			x.removeOthers(number)
+			return x, nil
+		}
+	}
+	if err := x.begin(number + 1); err != nil {
+		return nil, fmt.Errorf("index: %w", err)
+	}
+	x.removeOthers(number + 1)
+	return x, nil
+}
+
+// generations lists what is in dir.
+func generations(dir string) (numbers []int) {
+	entries, _ := os.ReadDir(dir) // a folder that cannot be read is noticed when it is written
+	for _, e := range entries {
+		if n, err := strconv.Atoi(e.Name()); err == nil && n > 0 {
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers
+}
+
+func (x *Index) path(number int) string {
+	if x.dir == "" {
+		return ""
+	}
+	return filepath.Join(x.dir, strconv.Itoa(number))
+}
+
+// openGeneration takes a generation that is there into use.
+func (x *Index) openGeneration(number int) (err error) {
+	path := x.path(number)
+	defer func() {
+		if p := recover(); p != nil { // a damaged segment may panic
+			err = fmt.Errorf("damaged: %v", p)
+		}
+		if err != nil {
+			x.log.Warn("index cannot be used and is built anew", "path", path, "err", err)
+		}
+	}()
+	ix, err := bleve.OpenUsing(path, map[string]any{"bolt_timeout": "2s"})
+	if err != nil {
+		return err
+	}
+	if got, _ := ix.GetInternal([]byte(keyLayout)); string(got) != layout {
+		return errors.Join(fmt.Errorf("its layout is %q, wanted is %q", got, layout), ix.Close())
+	}
+	if err := x.publish(generation{number, path, ix}); err != nil {
+		return errors.Join(err, ix.Close())
+	}
+	return nil
+}
+
+// begin starts an empty generation and takes it into use.
+func (x *Index) begin(number int) error {
+	g, err := x.create(number)
+	if err != nil {
+		return err
+	}
+	b := g.ix.NewBatch()
+	x.stamp(b, 0)
+	if err := g.ix.Batch(b); err != nil {
+		return errors.Join(err, g.ix.Close())
+	}
+	return x.publish(g)
+}
+
+func (x *Index) create(number int) (generation, error) {
+	path := x.path(number)
+	if path != "" {
+		if err := os.RemoveAll(path); err != nil {
+			return generation{}, err
+		}
+	}
+	m := mapping.NewIndexMapping()
+	m.ScoringModel = "bm25" // makes scorch keep the lengths of fields
+	ix, err := bleve.NewUsing(path, m, scorch.Name, scorch.Name, map[string]any{"bolt_timeout": "2s"})
+	if err != nil {
+		return generation{}, err
+	}
+	return generation{number, path, ix}, nil
+}
+
+// stamp makes a batch carry what it brings the index to.
+func (x *Index) stamp(b *bleve.Batch, seq uint64) {
+	b.SetInternal([]byte(keyLayout), []byte(layout))
+	b.SetInternal([]byte(keySeq), binary.BigEndian.AppendUint64(nil, seq))
+	b.SetInternal([]byte(keyModel), []byte(x.model()))
+}
+
+func (x *Index) model() string {
+	if x.opts.Embedder == nil {
+		return ""
+	}
+	return x.opts.Embedder.Name()
+}
+
+func (x *Index) dim() int {
+	if x.opts.Embedder == nil {
+		return 0
+	}
+	return x.opts.Embedder.Dim()
+}
+
+// publish shows searches the state of a generation.
+func (x *Index) publish(g generation) error {
+	v, err := newView(g.ix, x.model(), x.dim())
+	if err != nil {
+		return err
+	}
+	seq := v.internal(keySeq)
+	var n uint64
+	if len(seq) == 8 {
+		n = binary.BigEndian.Uint64([]byte(seq))
+	}
+	if x.model() != v.internal(keyModel) {
+		n = 0 // its vectors are another model's: the owner rebuilds
+	}
+	x.current = g
+	x.seq.Store(n)
+	if old := x.view.Swap(v); old != nil {
+		old.release()
+	}
+	return nil
+}
+
+// removeOthers deletes every generation but one.
+func (x *Index) removeOthers(keep int) {
+	if x.dir == "" {
+		return
+	}
+	for _, n := range generations(x.dir) {
+		if n != keep {
+			if err := os.RemoveAll(x.path(n)); err != nil {
+				x.log.Warn("old index cannot be removed", "path", x.path(n), "err", err)
+			}
+		}
+	}
+}
+
+// Seq is the store's sequence number that the index reflects, 0 if it reflects
+// none.
+func (x *Index) Seq() uint64 { return x.seq.Load() }
+
+// Len is the number of tools in the index.
+func (x *Index) Len() int { return x.view.Load().live }
+
+// Embedder names the model behind the vectors, "" if there is none.
+func (x *Index) Embedder() string { return x.model() }
+
+// Update takes in a change. The index must reflect the sequence number before it.
+func (x *Index) Update(ctx context.Context, c catalog.Change) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	b := x.current.ix.NewBatch()
+	for _, id := range c.Removed {
+		b.Delete(idOf(id))
+	}
+	if err := x.fill(ctx, b, newAnalyzer(), c.Upserted, func(string) catalog.ServerText { return c.About }); err != nil {
+		return err
+	}
+	x.stamp(b, c.Seq)
+	if err := x.current.ix.Batch(b); err != nil {
+		return fmt.Errorf("index %s: %w", c.Server, err)
+	}
+	return x.publish(x.current)
+}
+
+// fill adds tools to a batch.
+func (x *Index) fill(ctx context.Context, b *bleve.Batch, a *analyzer, tools []*catalog.Tool, about func(server string) catalog.ServerText) error {
+	encoded, err := x.embed(ctx, tools, about)
+	if err != nil {
+		return err
+	}
+	for i, t := range tools {
+		if err := b.IndexAdvanced(newDocument(a, t, about(t.ID.Server), encoded[i])); err != nil {
+			return fmt.Errorf("index %s: %w", t.ID, err)
+		}
+	}
+	return nil
+}
+
+// Rebuild makes a new generation beside the one in use, which answers searches
+// until the new one takes its place. progress may be nil; it is called by this
+// goroutine.
+func (x *Index) Rebuild(ctx context.Context, tools []*catalog.Tool, servers map[string]catalog.ServerText, seq uint64, progress func(done, total int)) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	next, err := x.create(x.current.number + 1)
+	if err == nil {
+		err = x.build(ctx, next, tools, servers, seq, progress)
+		if err == nil {
+			err = x.replace(next)
+		}
+		if err != nil {
+			err = errors.Join(err, next.ix.Close(), os.RemoveAll(next.path))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("rebuild index: %w", err)
+	}
+	return nil
+}
+
+func (x *Index) build(ctx context.Context, g generation, tools []*catalog.Tool, servers map[string]catalog.ServerText, seq uint64, progress func(done, total int)) error {
+	a := newAnalyzer()
+	about := func(server string) catalog.ServerText { return servers[server] }
+	for done := 0; ; {
+		n := min(batchSize, len(tools)-done)
+		b := g.ix.NewBatch()
+		if err := x.fill(ctx, b, a, tools[done:done+n], about); err != nil {
+			return err
+		}
+		done += n
+		if done == len(tools) {
+			x.stamp(b, seq) // with the last ones: a half-built index counts as none
+		}
+		if err := g.ix.Batch(b); err != nil {
+			return err
+		}
+		if progress != nil {
+			progress(done, len(tools))
+		}
+		if done == len(tools) {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+}
+
+// replace swaps generations and removes the old one. Searches that still read
+// the old view keep its files alive until they are done.
+func (x *Index) replace(next generation) error {
+	old := x.current
+	if err := x.publish(next); err != nil {
+		return err
+	}
+	if err := old.ix.Close(); err != nil {
+		x.log.Warn("close old index", "err", err)
+	}
+	x.removeOthers(next.number)
+	return nil
+}
+
+// Close ends the index. No search may run.
+func (x *Index) Close() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.view.Load().release()
+	return x.current.ix.Close()
+}
+
+// trimmed is a query's text as it is searched for.
+func trimmed(text string) string { return strings.TrimSpace(clip(text, maxTextBytes)) }
