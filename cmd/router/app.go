@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"toolrouter/configs"
+	"toolrouter/index"
+	"toolrouter/internal/catalog"
+	"toolrouter/router"
+	"toolrouter/router/endpoint"
+	"toolrouter/store"
+	"toolrouter/upstream"
+)
+
+// app is the program put together: it owns the state directory, the backends
+// and the router between them. openApp makes it, run starts it, close lets go
+// of the state directory.
+type app struct {
+	log      *slog.Logger
+	store    *store.Store
+	index    *index.Index
+	router   *router.Router
+	syncer   *router.Syncer
+	backends *upstream.Manager
+	endpoint *endpoint.Endpoint
+	started  time.Time
+	address  string              // of the HTTP endpoint, "" if there is none
+	loaded   atomic.Bool         // the catalogue is searchable
+	changed  chan catalog.Server // what became of backends, for progress; nil if nobody listens
+
+	mu      sync.Mutex // guards what follows
+	cfg     *configs.Config
+	problem error // why the last change of the config was not taken over
+}
+
+// openApp takes the state directory and builds everything, starting nothing.
+// Afterwards yesterday's catalogue is searchable.
+func openApp(ctx context.Context, cfg *configs.Config, log *slog.Logger) (*app, error) {
+	if err := os.MkdirAll(cfg.State, 0o700); err != nil {
+		return nil, fmt.Errorf("state directory: %w", err)
+	}
+	a := &app{cfg: cfg, log: log, started: time.Now()}
+	if err := a.open(ctx); err != nil {
+		a.close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *app) open(ctx context.Context) (err error) {
+	// The store first: its lock is what makes this process the owner of the index too.
+	a.store, err = store.Open(filepath.Join(a.cfg.State, "catalog.db"), store.Options{Log: a.log})
+	if errors.Is(err, store.ErrLocked) {
+		return fail(exitNotOurs, `"router status" shows the running router; another --state DIR keeps apart from it`,
+			fmt.Errorf("state directory %s is in use by another router: %w", a.cfg.State, err))
+	}
+	if err != nil {
+		return err
+	}
+	if a.index, err = index.Open(filepath.Join(a.cfg.State, "index"), index.Options{Log: a.log}); err != nil {
+		return err
+	}
+	a.backends = upstream.New(upstream.Options{
+		Log:     a.log,
+		Version: version(),
+		Known:   func(server, digest string) (int, bool) { return a.syncer.Known(server, digest) },
+		Listed:  a.listed,
+		Changed: a.backendChanged,
+	})
+	a.router = router.New(a.index, a.backends, router.Options{Limit: a.cfg.Search.Limit, MaxTokens: a.cfg.Search.MaxTokens, Log: a.log})
+	a.syncer = router.NewSyncer(catalogStore{a.store}, a.index, a.router, a.log)
+	a.endpoint = endpoint.New(a.router, a.endpointOptions())
+	if err := a.syncer.Load(ctx); err != nil {
+		// Searching by name and calling work without an index.
+		a.log.Error("load catalogue", "err", err)
+	}
+	a.loaded.Store(true)
+	return a.forgetUnwanted(ctx)
+}
+
+// close lets go of the state directory. It is called once, after run.
+func (a *app) close() {
+	if a.index != nil {
+		if err := a.index.Close(); err != nil {
+			a.log.Warn("close index", "err", err)
+		}
+	}
+	if a.store != nil {
+		if err := a.store.Close(); err != nil {
+			a.log.Warn("close store", "err", err)
+		}
+	}
+}
+
+// run starts the backends and the doors, and returns when all of it has ended:
+// the doors first, so that calls drain while their backends still live.
+func (a *app) run(ctx context.Context, doors ...func(context.Context) error) error {
+	back, stopBack := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBack()
+	a.backends.Apply(a.cfg.Specs())
+	backends := make(chan error, 1)
+	go func() { backends <- a.backends.Run(back) }() // ends with back; awaited below
+
+	front, frontCtx := errgroup.WithContext(ctx)
+	for _, door := range doors {
+		front.Go(func() error { return door(frontCtx) })
+	}
+	err := front.Wait()
+	stopBack()
+	return errors.Join(err, <-backends)
+}
+
+// forgetUnwanted drops the catalogues of servers that are no longer configured.
+// A disabled server is dropped too: its tools must not be found.
+func (a *app) forgetUnwanted(ctx context.Context) error {
+	wanted := map[string]bool{}
+	for _, s := range a.cfg.Specs() {
+		wanted[s.Name] = !s.Disabled
+	}
+	for _, server := range a.syncer.Servers() {
+		if wanted[server] {
+			continue
+		}
+		if err := a.syncer.Forget(ctx, server); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// apply takes over a new configuration's servers; everything else of it needs a
+// restart.
+func (a *app) apply(ctx context.Context, cfg *configs.Config) error {
+	a.mu.Lock()
+	a.cfg = cfg
+	a.mu.Unlock()
+	a.backends.Apply(cfg.Specs())
+	err := a.forgetUnwanted(ctx)
+	a.router.Refresh()
+	return err
+}
+
+// listed takes in a backend's new listing.
+func (a *app) listed(ctx context.Context, l upstream.Listing) error {
+	return a.syncer.Sync(ctx, router.Listing{
+		Server:       l.Server.Name,
+		Digest:       l.Digest,
+		Title:        l.Server.Title,
+		Version:      l.Server.Version,
+		Protocol:     l.Server.Protocol,
+		Instructions: l.Server.Instructions,
+		Tools:        l.Tools,
+		Held:         l.Held,
+	})
+}
+
+func (a *app) backendChanged(s catalog.Server) {
+	if a.changed == nil {
+		return
+	}
+	select {
+	case a.changed <- s:
+	default: // progress is for people; losing a line of it is no loss
+	}
+}
+
+func (a *app) endpointOptions() endpoint.Options {
+	return endpoint.Options{
+		Version:  version(),
+		Hosts:    a.cfg.HTTP.Hosts,
+		Origins:  a.cfg.HTTP.Origins,
+		MaxBody:  int64(a.cfg.HTTP.MaxBody),
+		MaxCalls: a.cfg.Calls.MaxConcurrent,
+		Status:   func() any { return a.status() },
+		Reindex:  a.syncer.Reindex,
+		Ready:    a.ready,
+		Log:      a.log,
+	}
+}
+
+// ready is nil once the catalogue is searchable and every enabled backend that
+// had to be listed first has been listed or given up on for now.
+func (a *app) ready() error {
+	if !a.loaded.Load() {
+		return errors.New("the catalogue is being loaded")
+	}
+	for _, s := range a.backends.Servers() {
+		if s.State == catalog.Starting && s.Tools == 0 {
+			return fmt.Errorf("server %s is starting for the first time", s.Name)
+		}
+	}
+	return nil
+}
+
+// configFile is the file that is watched.
+func (a *app) configFile() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.cfg.Path
+}
+
+func (a *app) setProblem(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.problem = err
+}
+
+// status is what the router says of itself.
+func (a *app) status() statusReport {
+	r := statusReport{
+		Version: version(),
+		PID:     os.Getpid(),
+		Listen:  a.address,
+		UptimeS: time.Since(a.started).Round(time.Millisecond).Seconds(),
+		Tools:   a.router.Snapshot().Len(),
+		Servers: []serverReport{},
+		Index:   indexReport{Documents: a.index.Len(), Seq: a.index.Seq(), Embedder: a.index.Embedder()},
+		Config:  a.configFile(),
+	}
+	for _, s := range a.backends.Servers() {
+		r.Servers = append(r.Servers, serverReport{
+			Name: s.Name, State: s.State, PID: s.PID, Tools: len(a.router.Snapshot().Server(s.Name)), Restarts: s.Restarts,
+			Since: s.Since, LastError: s.LastError, Protocol: s.Protocol, Held: a.syncer.Held(s.Name),
+		})
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.problem != nil {
+		r.Problem = a.problem.Error()
+	}
+	return r
+}

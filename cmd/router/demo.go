@@ -1,0 +1,262 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"toolrouter/configs"
+	"toolrouter/internal/catalog"
+	"toolrouter/internal/demo"
+)
+
+func newDemoCommand(e *env) *cobra.Command {
+	var o demoOptions
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "A first look with nothing installed",
+		Long: `Start the bundled MCP servers as real child processes, serve them, make a search
+and a call before your eyes and tell what a client saves. The endpoint then stays
+up, to connect a client to; --once ends instead.
+
+` + exitCodesHelp,
+		Example: `  router demo
+  router demo --once
+  router demo --catalog tools.jsonl.gz        search a recorded catalogue of thousands`,
+		Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return runDemo(c.Context(), e, o) },
+	}
+	c.Flags().BoolVar(&o.once, "once", false, "end after the search and the call")
+	c.Flags().StringVar(&o.catalog, "catalog", "", "also serve the recorded tools of `FILE` (JSON lines, may be gzipped)")
+	c.Flags().StringVar(&o.query, "query", "what time is it in Tokyo", "what to search for")
+	c.Flags().StringVar(&o.listen, "listen", "127.0.0.1:7411", "`ADDR`ess to listen on; any free port if it is taken")
+	return c
+}
+
+// newDemoServerCommand is the child's side: one bundled server on stdin and stdout.
+func newDemoServerCommand(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use:    "demo-server NAME [ARG …]",
+		Short:  "Run one bundled MCP server on stdin and stdout",
+		Hidden: true,
+		Args:   usage(cobra.MinimumNArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			return demo.Run(c.Context(), args[0], args[1:], e.in, e.out)
+		},
+	}
+}
+
+type demoOptions struct {
+	once    bool
+	catalog string
+	query   string
+	listen  string
+}
+
+func runDemo(ctx context.Context, e *env, o demoOptions) error {
+	dir, cleanUp, err := demoDir(e.stateDir)
+	if err != nil {
+		return err
+	}
+	defer cleanUp()
+	cfg, err := demoConfig(e, dir, o)
+	if err != nil {
+		return err
+	}
+	a, err := openApp(ctx, cfg, e.logger(cfg))
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	ln, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		if ln, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return err
+		}
+	}
+	control, err := listenControl(cfg)
+	if err != nil {
+		ln.Close()
+		return err
+	}
+	a.address = ln.Addr().String()
+	a.changed = make(chan catalog.Server, 4096)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	return a.run(ctx,
+		func(ctx context.Context) error { return a.endpoint.Serve(ctx, ln) },
+		func(ctx context.Context) error { return a.endpoint.ServeControl(ctx, control) },
+		func(ctx context.Context) error {
+			if err := a.show(ctx, e, o); err != nil {
+				return err
+			}
+			if o.once {
+				stop()
+				return nil
+			}
+			a.howToConnect(e.out)
+			<-ctx.Done()
+			return nil
+		})
+}
+
+// demoDir is where the demo keeps its state: the folder that was asked for, or
+// one that goes when it ends.
+func demoDir(asked string) (dir string, cleanUp func(), err error) {
+	if asked != "" {
+		dir, err = filepath.Abs(asked)
+		return dir, func() {}, err
+	}
+	dir, err = os.MkdirTemp("", "router-demo-")
+	if err != nil {
+		return "", nil, err
+	}
+	return dir, func() { os.RemoveAll(dir) }, nil
+}
+
+func demoConfig(e *env, dir string, o demoOptions) (*configs.Config, error) {
+	bin, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	servers, err := demo.Specs(bin, dir, o.catalog)
+	if err != nil {
+		return nil, err
+	}
+	cfg := configs.Default()
+	cfg.State = dir
+	cfg.Log.Level = "warn"
+	if e.logLevel != "" {
+		cfg.Log.Level = e.logLevel
+	}
+	for _, s := range servers {
+		cfg.Servers = append(cfg.Servers, configs.Server{Name: s.Name, Command: s.Command})
+	}
+	return cfg, nil
+}
+
+// show is the tour: the servers come up, then a client looks, searches and calls.
+func (a *app) show(ctx context.Context, e *env, o demoOptions) error {
+	fmt.Fprintln(e.out, bold(e.out, "Starting the bundled MCP servers, each a child process:"))
+	if err := a.awaitBackends(ctx, func(line string) { fmt.Fprintln(e.out, "  "+line) }); err != nil {
+		return err
+	}
+	c := &demoClient{url: "http://" + a.address + "/mcp"}
+	list, err := c.request(ctx, "tools/list", map[string]any{})
+	if err != nil {
+		return err
+	}
+	all := 0
+	for t := range a.router.Snapshot().All() {
+		all += len(t.Definition) + 1
+	}
+	fmt.Fprintf(e.out, "\n%s\n", bold(e.out, "A client connects and lists the tools:"))
+	fmt.Fprintf(e.out, "  2 tools, %s bytes (about %s tokens), where the %s behind them take %s bytes (%s tokens)\n",
+		thousands(len(list)), thousands(len(list)/4), count(a.router.Snapshot().Len(), "tool"), thousands(all), thousands(all/4))
+
+	answer, err := c.tool(ctx, e.out, "search_tools", map[string]any{"query": o.query, "limit": 3})
+	if err != nil {
+		return err
+	}
+	if _, err := c.tool(ctx, e.out, "call_tool", map[string]any{"name": "time__current_time", "arguments": map[string]any{"timezone": "Asia/Tokyo"}}); err != nil {
+		return err
+	}
+	used := len(list) + len(answer)
+	fmt.Fprintf(e.out, "\n%s\n", bold(e.out, "What that saved:"))
+	fmt.Fprintf(e.out, "  %s of definitions and search instead of %s: %s\n", tokens(used), tokens(all), saved(used, all))
+	return nil
+}
+
+func tokens(bytes int) string { return thousands(bytes/4) + " tokens" }
+
+// saved compares honestly: with a handful of small tools there is nothing to save.
+func saved(used, all int) string {
+	if used >= all {
+		return "nothing yet, with so few tools; it begins at some thirty"
+	}
+	return fmt.Sprintf("%.1f %% less, before the first call of every conversation", 100*(1-float64(used)/float64(all)))
+}
+
+func (a *app) howToConnect(w io.Writer) {
+	url := "http://" + a.address + "/mcp"
+	fmt.Fprintf(w, "\n%s %s\n", bold(w, "The endpoint stays up:"), url)
+	fmt.Fprintf(w, "  Claude Code   claude mcp add --transport http router %s\n", url)
+	fmt.Fprintf(w, "  Cursor        {\"mcpServers\": {\"router\": {\"url\": %q}}}   in ~/.cursor/mcp.json\n", url)
+	fmt.Fprintf(w, "  VS Code       code --add-mcp '{\"name\":\"router\",\"type\":\"http\",\"url\":%q}'\n", url)
+	fmt.Fprintf(w, "  Codex         codex mcp add router --url %s\n", url)
+	fmt.Fprintf(w, "  a shell       router --state %s search 'your need in plain words'\n", a.cfg.State)
+	fmt.Fprintf(w, "Ctrl-C ends it.\n")
+}
+
+// demoClient is a client reduced to what the tour needs: one JSON-RPC request
+// over HTTP at a time, without a session.
+type demoClient struct {
+	url string
+	id  int
+}
+
+// request makes one request and gives its result as it came.
+func (c *demoClient) request(ctx context.Context, method string, params any) (json.RawMessage, error) {
+	c.id++
+	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": c.id, "method": method, "params": params})
+	if err != nil {
+		return nil, err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/json, text/event-stream")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	var reply struct {
+		Result json.RawMessage   `json:"result"`
+		Error  *catalog.RPCError `json:"error"`
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 64<<20)).Decode(&reply); err != nil {
+		return nil, fmt.Errorf("%s answered %s: %w", method, resp.Status, err)
+	}
+	if reply.Error != nil {
+		return nil, fmt.Errorf("%s: %w", method, reply.Error)
+	}
+	return reply.Result, nil
+}
+
+// tool calls one of the two tools and shows request and answer.
+func (c *demoClient) tool(ctx context.Context, w io.Writer, name string, args map[string]any) (json.RawMessage, error) {
+	shown, err := json.Marshal(args)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(w, "\n%s\n", bold(w, "> "+name+string(shown)))
+	began := time.Now()
+	raw, err := c.request(ctx, "tools/call", map[string]any{"name": name, "arguments": args})
+	if err != nil {
+		return nil, err
+	}
+	took := time.Since(began)
+	text, isError := resultText(raw)
+	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
+		fmt.Fprintln(w, "  "+line)
+	}
+	fmt.Fprintf(w, "  (%s, %.1f ms)\n", tokens(len(raw)), float64(took.Microseconds())/1000)
+	if isError {
+		return nil, errors.New("the tool answered with an error")
+	}
+	return raw, nil
+}

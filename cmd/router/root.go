@@ -1,0 +1,174 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"toolrouter/configs"
+)
+
+// Exit codes, told in every command's help.
+const (
+	exitFailed    = 1
+	exitUsage     = 2 // wrong usage or config
+	exitNotOurs   = 3 // no running router, or the state directory is another's
+	exitDenied    = 4 // denied by policy
+	exitToolError = 5 // the tool returned an error
+)
+
+const exitCodesHelp = `Exit codes: 0 done; 1 failed; 2 wrong usage or config; 3 no running router,
+or the state directory is another's; 4 denied by policy; 5 the tool returned an error.`
+
+// exitError is an error with the status the process ends with and, if there is
+// one, the next step for the person who sees it.
+type exitError struct {
+	code int
+	hint string
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+// fail wraps an error with an exit status and a hint ("" for none).
+func fail(code int, hint string, err error) error { return &exitError{code, hint, err} }
+
+// errSilent ends the process without a message: everything has been said.
+var errSilent = errors.New("")
+
+// env is what every command gets: the global flags and the process's streams.
+type env struct {
+	in       io.Reader
+	out, err io.Writer
+
+	configPath string
+	stateDir   string
+	logLevel   string
+	logFormat  string
+	json       bool
+}
+
+// run is the whole program but for the process around it.
+func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	e := &env{in: in, out: out, err: errOut}
+	root := newRootCommand(e)
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	return report(root.ExecuteContext(ctx), errOut)
+}
+
+// report prints an error in the program's one form and gives the exit status.
+func report(err error, errOut io.Writer) int {
+	if err == nil {
+		return 0
+	}
+	code, hint := exitFailed, ""
+	var coded *exitError
+	if errors.As(err, &coded) {
+		code, hint = coded.code, coded.hint
+	}
+	if !errors.Is(err, errSilent) {
+		for line := range lines(err.Error()) {
+			fmt.Fprintf(errOut, "router: %s\n", line)
+		}
+	}
+	if hint != "" {
+		fmt.Fprintf(errOut, "router: hint: %s\n", hint)
+	}
+	return code
+}
+
+func newRootCommand(e *env) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "router",
+		Short: "One MCP endpoint in front of every MCP server you use",
+		Long: `router is one MCP endpoint in front of any number of MCP servers. Your AI client
+sees two tools, search_tools and call_tool, whatever is behind it: it finds the
+few tools that fit a need, and loads a schema only when it wants one.
+
+` + exitCodesHelp,
+		Example: `  router demo                                  a first look, nothing to install
+  router add files -- npx -y @modelcontextprotocol/server-filesystem ~/notes
+  router serve                                 then connect a client to http://127.0.0.1:7411/mcp`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	f := root.PersistentFlags()
+	f.StringVar(&e.configPath, "config", "", "config `FILE` (default: $ROUTER_CONFIG, or toolrouter/config.yaml in the user's config directory)")
+	f.StringVar(&e.stateDir, "state", "", "state `DIR`ectory: catalogue, index and control socket")
+	f.BoolVar(&e.json, "json", false, "print facts as JSON")
+	f.StringVar(&e.logLevel, "log-level", "", "debug, info, warn or error (default info)")
+	f.StringVar(&e.logFormat, "log-format", "", "text or json (default text)")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fail(exitUsage, fmt.Sprintf("%q shows the flags", c.CommandPath()+" --help"), err)
+	})
+	root.AddCommand(
+		newDemoCommand(e), newServeCommand(e), newStdioCommand(e),
+		newSearchCommand(e), newCallCommand(e), newStatusCommand(e),
+		newAddCommand(e), newRemoveCommand(e), newEnableCommand(e), newDisableCommand(e),
+		newReindexCommand(e), newConfigCommand(e), newVersionCommand(e), newDemoServerCommand(e),
+	)
+	return root
+}
+
+// usage wraps an argument check so that its failure is a usage error that
+// points to the command's help.
+func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return fail(exitUsage, fmt.Sprintf("%q shows how it is used", c.CommandPath()+" --help"), err)
+		}
+		return nil
+	}
+}
+
+// config loads the configuration: file, then environment, then flags.
+func (e *env) config(overrides map[string]string) (*configs.Config, error) {
+	set := map[string]string{}
+	for key, value := range map[string]string{"state": e.stateDir, "log.level": e.logLevel, "log.format": e.logFormat} {
+		if value != "" {
+			set[key] = value
+		}
+	}
+	for key, value := range overrides {
+		if value != "" {
+			set[key] = value
+		}
+	}
+	cfg, err := configs.Load(configs.LoadOptions{Path: e.configPath, Environ: os.Environ(), Overrides: set})
+	if err != nil {
+		return nil, fail(exitUsage, "", err)
+	}
+	return cfg, nil
+}
+
+// configFile is where the config file is, or would be.
+func (e *env) configFile() (string, error) {
+	path := cmp.Or(e.configPath, os.Getenv("ROUTER_CONFIG"))
+	if path != "" {
+		return filepath.Abs(path)
+	}
+	return configs.DefaultPath(os.Environ())
+}
+
+// logger writes to standard error, in every mode: standard output belongs to
+// facts, or in stdio mode to the protocol.
+func (e *env) logger(cfg *configs.Config) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(cfg.Log.Level)) // checked with the configuration
+	o := &slog.HandlerOptions{Level: level}
+	if cfg.Log.Format == "json" {
+		return slog.New(slog.NewJSONHandler(e.err, o))
+	}
+	return slog.New(slog.NewTextHandler(e.err, o))
+}

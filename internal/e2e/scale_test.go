@@ -1,0 +1,140 @@
+//go:build scale
+
+package e2e
+
+import (
+	"encoding/json"
+	"flag"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"toolrouter/internal/demo"
+)
+
+var catalogFile = flag.String("catalog", "", "a recorded catalogue, JSON lines, may be gzipped")
+
+const (
+	firstAnswer = 500 * time.Millisecond // after a restart, process start included
+	searchP99   = 10 * time.Millisecond
+	routerRSS   = 100.0 // MiB
+	maxQueries  = 1000
+)
+
+// TestScale puts every recorded server behind one router as a child process,
+// restarts it, and measures: the first search, searches after it, memory.
+func TestScale(t *testing.T) {
+	recorded, err := demo.LoadCatalog(*catalogFile)
+	if err != nil {
+		t.Fatalf("-catalog: %v", err)
+	}
+	servers, err := recorded.Split(program, filepath.Join(t.TempDir(), "replay"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var backends []backend
+	for _, s := range servers {
+		backends = append(backends, backend{Name: s.Name, Command: s.Command})
+	}
+	r := newInstance(t, backends...)
+
+	began := time.Now()
+	r.start()
+	r.awaitServers(len(servers), 5*time.Minute)
+	r.await("index all tools", time.Minute, func() bool { s := r.status(); return s.Index.Documents == s.Tools })
+	t.Logf("%d servers with %d tools: all started, listed and indexed in %v", len(servers), r.status().Tools, time.Since(began).Round(time.Millisecond))
+	t.Logf("router then: RSS %.0f MiB, peak %.0f MiB", memory(r.cmd.Process.Pid, "VmRSS"), memory(r.cmd.Process.Pid, "VmHWM"))
+	tools := r.status().Tools
+	t.Logf("ended %v after SIGTERM", r.terminate(10*time.Second).Round(time.Millisecond))
+
+	queries := ask(recorded)
+	first := r.restart(queries[0])
+	t.Logf("restart: first search answered %v after the process was started", first.Round(time.Millisecond))
+	if first > firstAnswer {
+		t.Errorf("the first search took %v, want at most %v", first, firstAnswer)
+	}
+	if started := descendants(r.cmd.Process.Pid); len(started) > 0 {
+		t.Errorf("a restart started %d backends, want none", len(started))
+	}
+	if got := r.status().Tools; got != tools {
+		t.Errorf("%d tools are known after the restart, want %d", got, tools)
+	}
+	r.measureSearch(queries, 1)
+	r.measureSearch(queries, 8)
+	rss := memory(r.cmd.Process.Pid, "VmRSS")
+	t.Logf("router after %d searches: RSS %.0f MiB (anonymous %.0f, mapped files %.0f), peak %.0f MiB",
+		2*len(queries), rss, memory(r.cmd.Process.Pid, "RssAnon"), memory(r.cmd.Process.Pid, "RssFile"), memory(r.cmd.Process.Pid, "VmHWM"))
+	if rss > routerRSS {
+		t.Errorf("the router takes %.0f MiB, want at most %.0f", rss, routerRSS)
+	}
+	r.terminate(5 * time.Second)
+}
+
+// ask makes queries of what the tools say of themselves: the first sentence of
+// every so manieth description.
+func ask(c *demo.Catalog) (out []string) {
+	every := max(1, c.Tools()/maxQueries)
+	n := 0
+	for _, s := range c.Servers {
+		for _, raw := range s.Tools {
+			var tool struct {
+				Description string `json:"description"`
+			}
+			_ = json.Unmarshal(raw, &tool)
+			sentence, _, _ := strings.Cut(tool.Description, ".")
+			if n++; n%every == 0 && len(sentence) > 10 {
+				out = append(out, sentence[:min(len(sentence), 200)])
+			}
+		}
+	}
+	return out
+}
+
+// restart starts the process and gives how long it took until a search was
+// answered.
+func (r *instance) restart(query string) time.Duration {
+	began := time.Now()
+	r.start()
+	r.search(query)
+	return time.Since(began)
+}
+
+// search makes one search over MCP and gives its answer.
+func (r *instance) search(query string) string {
+	r.t.Helper()
+	answer, err := r.post(http.DefaultClient, "tools/call", map[string]any{
+		"name": "search_tools", "arguments": map[string]any{"query": strings.ToValidUTF8(query, "")},
+	})
+	if err != nil {
+		r.t.Fatalf("search %q: %v", query, err)
+	}
+	return string(answer)
+}
+
+// measureSearch asks all queries from n clients at once, as a client sees it:
+// over HTTP, answer read to its end.
+func (r *instance) measureSearch(queries []string, n int) {
+	r.t.Helper()
+	took := make([]time.Duration, len(queries))
+	var clients sync.WaitGroup
+	for client := range n {
+		clients.Go(func() { // ends after its share of the queries
+			for i := client; i < len(queries); i += n {
+				began := time.Now()
+				r.search(queries[i])
+				took[i] = time.Since(began)
+			}
+		})
+	}
+	clients.Wait()
+	slices.Sort(took)
+	p50, p99 := took[len(took)/2], took[len(took)*99/100]
+	r.t.Logf("%d searches from %d clients: p50 %v, p99 %v, worst %v", len(took), n, p50, p99, took[len(took)-1])
+	if n == 1 && p99 > searchP99 {
+		r.t.Errorf("search p99 is %v, want at most %v", p99, searchP99)
+	}
+}
