@@ -236,6 +236,9 @@ func attach(s *session, t bidirectional) {
 
 func notificationHandler(s *session) func(mcp.JSONRPCNotification) {
 	return func(n mcp.JSONRPCNotification) {
+		if len(n.Params.Meta) == 0 {
+			n.Params.Meta = nil // mcp-go makes an empty one where there is none
+		}
 		if params, err := json.Marshal(n.Params); err == nil {
 			s.notified(n.Method, params)
 		}
@@ -251,6 +254,7 @@ func (d *dialer) dialSSE(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	t.SetNotificationHandler(notificationHandler(s))
+	s.http.Transport.(*limitedTransport).take = newSSEAnswers(s, t.GetEndpoint).take
 	w := newHTTPWire(t, TransportSSE, false)
 	s.wire = w
 	t.SetConnectionLostHandler(func(err error) { w.fail(fmt.Errorf("the server ended the stream: %w", err)) })

@@ -53,7 +53,8 @@ func (f *framer) next() (line []byte, tooLong bool, err error) {
 func (f *framer) take(part []byte) {
 	switch {
 	case f.tail != nil:
-		f.tail = lastBytes(append(f.tail, part...), sniffLen)
+		f.tail = append(f.tail, part...)
+		f.tail = append(f.tail[:0], lastBytes(f.tail, sniffLen)...)
 	case len(f.line)+len(part) <= f.max:
 		f.line = append(f.line, part...)
 	default:
@@ -62,13 +63,7 @@ func (f *framer) take(part []byte) {
 	}
 }
 
-// lastBytes gives the last n bytes, at the front of the same array.
-func lastBytes(b []byte, n int) []byte {
-	if len(b) <= n {
-		return b
-	}
-	return append(b[:0], b[len(b)-n:]...)
-}
+func lastBytes(b []byte, n int) []byte { return b[max(0, len(b)-n):] }
 
 // faultyReply stands in for a reply that cannot be read: it has the reply's id and
 // an error that says why. Without a recognisable id there is none, and the call
@@ -98,7 +93,7 @@ func sniffID(head, tail []byte) []byte {
 	if m := idFirst.FindSubmatch(head[:min(len(head), sniffLen)]); m != nil {
 		return slices.Clone(m[1])
 	}
-	if m := idLast.FindSubmatch(tail[max(0, len(tail)-sniffLen):]); m != nil {
+	if m := idLast.FindSubmatch(lastBytes(tail, sniffLen)); m != nil {
 		return slices.Clone(m[1])
 	}
 	return nil

@@ -35,9 +35,9 @@ while read -r sign id; do
 		groups=$rest ;;
 	esac
 done
-for g in $groups; do kill -TERM -- "-$g"; done
+for g in $groups; do kill -s TERM -- "-$g"; done
 [ -z "$groups" ] || sleep 1
-for g in $groups; do kill -KILL -- "-$g"; done
+for g in $groups; do kill -s KILL -- "-$g"; done
 `
 
 // add has a process group guarded.

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -69,14 +70,21 @@ func checkRedirect(r *http.Request, via []*http.Request) error {
 // comes back. What mcp-go would lose of an answer it turns into what mcp-go
 // understands, or into an error of ours.
 type limitedTransport struct {
-	next        http.RoundTripper
+	next        *http.Transport
 	headers     http.Header
-	streamEnded func() // a standing stream (GET) ended
+	streamEnded func()                 // a standing stream (GET) ended
+	take        func(data []byte) bool // takes events out of a standing stream; nil takes none
 }
 
 // RoundTrip implements http.RoundTripper.
 func (t *limitedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
+	ctx := r.Context()
+	if r.Method == http.MethodDelete { // mcp-go ends a session so; a server that hangs must not hold us up
+		short, cancel := context.WithTimeout(ctx, inputGrace)
+		defer cancel()
+		ctx = short
+	}
+	r = r.Clone(ctx)
 	for name, values := range t.headers {
 		r.Header[name] = values
 	}
@@ -98,8 +106,14 @@ func (t *limitedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		body.ended = t.streamEnded
 	}
 	resp.Body = body
+	if t.take != nil && body.events && r.Method == http.MethodGet {
+		resp.Body = newEventFilter(body, t.take)
+	}
 	return resp, nil
 }
+
+// CloseIdleConnections lets http.Client do what its method of that name says.
+func (t *limitedTransport) CloseIdleConnections() { t.next.CloseIdleConnections() }
 
 // explained reads an error response. A demand to sign in becomes an error with
 // what the server said. Revision 2026-07-28 answers an unknown method with 404

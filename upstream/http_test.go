@@ -43,8 +43,9 @@ func mcpgo(t *testing.T, options ...server.StreamableHTTPOption) *httptest.Serve
 	return listen(t, server.NewStreamableHTTPServer(mcptest.NewServer(), append(options, server.WithStateful(true))...))
 }
 
-// gosdk is a server on the official SDK.
-func gosdk() http.Handler {
+// gosdk is a server on the official SDK. It speaks the newest revision only if
+// it is stateless.
+func gosdk(stateless bool) http.Handler {
 	s := sdk.NewServer(&sdk.Implementation{Name: "sdk", Version: "1"}, nil)
 	type args struct {
 		Text string `json:"text"`
@@ -61,7 +62,7 @@ func gosdk() http.Handler {
 		}
 		return &sdk.CallToolResult{Content: []sdk.Content{&sdk.TextContent{Text: "done"}}}, nil, nil
 	})
-	return sdk.NewStreamableHTTPHandler(func(*http.Request) *sdk.Server { return s }, nil)
+	return sdk.NewStreamableHTTPHandler(func(*http.Request) *sdk.Server { return s }, &sdk.StreamableHTTPOptions{Stateless: stateless})
 }
 
 func TestHTTP(t *testing.T) {
@@ -70,7 +71,8 @@ func TestHTTP(t *testing.T) {
 		return listen(t, s).URL + "/sse"
 	}
 	streamable := func(t *testing.T) string { return mcpgo(t).URL + "/mcp" }
-	official := func(t *testing.T) string { return listen(t, gosdk()).URL }
+	official := func(t *testing.T) string { return listen(t, gosdk(true)).URL }
+	stateful := func(t *testing.T) string { return listen(t, gosdk(false)).URL }
 	tests := []struct {
 		name                string
 		url                 func(*testing.T) string
@@ -85,7 +87,8 @@ func TestHTTP(t *testing.T) {
 		{"SSE", sse, "sse", "", "2025-11-25"},
 		{"SSE of the first revision", sse, "sse", "2024-11-05", "2024-11-05"},
 		{"official SDK", official, "", "", "2026-07-28"},
-		{"official SDK, older", official, "", "2025-06-18", "2025-06-18"},
+		{"official SDK, stateful", stateful, "", "", "2025-11-25"},
+		{"official SDK, older", stateful, "", "2025-06-18", "2025-06-18"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -360,6 +363,26 @@ func TestHTTPRequest(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestHTTPStopHangs has a server that does not let go of its session.
+func TestHTTPStopHangs(t *testing.T) {
+	inner := answering(t, false, nil)
+	release := make(chan struct{})
+	srv := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodDelete {
+			<-release
+		}
+		inner.Config.Handler.ServeHTTP(w, r)
+	}))
+	defer close(release)
+	f := start(t, Options{}, urlSpec(srv.URL))
+	f.await("s", catalog.Ready)
+	began := time.Now()
+	f.stop()
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("stopping took %v", took)
 	}
 }
 

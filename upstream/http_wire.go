@@ -28,7 +28,7 @@ type httpWire struct {
 	gone   chan struct{}
 	once   sync.Once
 	err    error
-	wg     sync.WaitGroup // cancellations on their way
+	wg     group // cancellations on their way
 }
 
 var _ wire = (*httpWire)(nil)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,7 +40,7 @@ type session struct {
 
 	life context.Context // ends with the session
 	end  context.CancelFunc
-	wg   sync.WaitGroup // the standing stream
+	wg   group // the standing stream, and answers on their way
 }
 
 // about is what a backend says of itself.

@@ -1,0 +1,214 @@
+package upstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mark3labs/mcp-go/server"
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"toolrouter/internal/catalog"
+	"toolrouter/internal/mcptest"
+)
+
+var everything = map[string]bool{"sampling": true, "elicitation": true, "roots": true}
+
+// answers gives each kind of question a proper answer.
+func answers(_ context.Context, method string, _ json.RawMessage) (json.RawMessage, error) {
+	switch method {
+	case "elicitation/create":
+		return json.RawMessage(`{"action":"accept","content":{"name":"Ada"}}`), nil
+	case "sampling/createMessage":
+		return json.RawMessage(`{"role":"assistant","model":"m1","content":{"type":"text","text":"hi"}}`), nil
+	case "roots/list":
+		return json.RawMessage(`{"roots":[{"uri":"file:///a"},{"uri":"file:///b"}]}`), nil
+	}
+	return nil, errors.New("unknown question")
+}
+
+// legacySpecs are ways to reach a server that asks questions.
+func legacySpecs(t *testing.T) map[string]Spec {
+	stdio, streamable := spec("good"), urlSpec(mcpgo(t).URL)
+	stdio.Protocol, streamable.Protocol = "2025-11-25", "2025-11-25"
+	sse := urlSpec(listen(t, server.NewSSEServer(mcptest.NewServer(), server.WithKeepAlive(true))).URL + "/sse")
+	sse.Transport = TransportSSE
+	return map[string]Spec{"stdio": stdio, "http": streamable, "sse": sse}
+}
+
+func TestQuestions(t *testing.T) {
+	for name, spec := range legacySpecs(t) {
+		if name == "sse" {
+			continue // this server does not ask there; TestQuestionsOverSSE has one that does
+		}
+		t.Run(name, func(t *testing.T) {
+			f := start(t, Options{}, spec)
+			f.await("s", catalog.Ready)
+			time.Sleep(100 * time.Millisecond) // for the standing stream
+			for tool, want := range map[string]string{"elicit": "accept map[name:Ada]", "sample": "m1", "roots": "2"} {
+				call := toolCall(tool, `{}`)
+				call.Caller = &asker{can: everything, answer: answers}
+				if got := f.must(call); got != want {
+					t.Errorf("%s = %q, want %q", tool, got, want)
+				}
+			}
+			call := toolCall("elicit", `{}`)
+			call.Caller = &asker{}
+			if got := f.must(call); !strings.Contains(got, "has no elicitation") && !strings.Contains(got, "whose client has elicitation") {
+				t.Errorf("elicit without the capability = %q", got)
+			}
+			call.Caller = &asker{can: everything, answer: func(context.Context, string, json.RawMessage) (json.RawMessage, error) {
+				return nil, &catalog.RPCError{Code: -1, Message: "user went away"}
+			}}
+			if got := f.must(call); !strings.Contains(got, "user went away") {
+				t.Errorf("elicit with an error = %q", got)
+			}
+			if got := f.must(toolCall("roots", `{}`)); got != "0" {
+				t.Errorf("roots without a caller = %q", got)
+			}
+		})
+	}
+}
+
+func TestQuestionsOverSSE(t *testing.T) {
+	f := start(t, Options{}, Spec{Name: "s", URL: listen(t, officialSSE()).URL, Transport: TransportSSE})
+	f.await("s", catalog.Ready)
+	call := toolCall("elicit", `{}`)
+	call.Caller = &asker{can: everything, answer: answers}
+	if got := f.must(call); got != "accept" {
+		t.Errorf("elicit = %q", got)
+	}
+	call.Caller = &asker{}
+	if got := f.must(call); !strings.Contains(got, "whose client has elicitation") {
+		t.Errorf("elicit without the capability = %q", got)
+	}
+}
+
+// officialSSE is a server on the official SDK that asks the user.
+func officialSSE() http.Handler {
+	s := sdk.NewServer(&sdk.Implementation{Name: "sdk", Version: "1"}, nil)
+	sdk.AddTool(s, &sdk.Tool{Name: "elicit"}, func(ctx context.Context, r *sdk.CallToolRequest, _ struct{}) (*sdk.CallToolResult, any, error) {
+		answer, err := r.Session.Elicit(ctx, &sdk.ElicitParams{Message: "your name?", RequestedSchema: map[string]any{
+			"type": "object", "properties": map[string]any{"name": map[string]any{"type": "string"}},
+		}})
+		if err != nil {
+			return nil, nil, err
+		}
+		return &sdk.CallToolResult{Content: []sdk.Content{&sdk.TextContent{Text: answer.Action}}}, nil, nil
+	})
+	return sdk.NewSSEHandler(func(*http.Request) *sdk.Server { return s }, nil)
+}
+
+// TestAmbiguousQuestion has two calls under way on one process: whose client is
+// asked must not be guessed.
+func TestAmbiguousQuestion(t *testing.T) {
+	f := start(t, Options{}, legacySpecs(t)["stdio"])
+	f.await("s", catalog.Ready)
+	var wg sync.WaitGroup
+	other := toolCall("sleep", `{"ms":500}`)
+	other.Caller = &asker{can: everything, answer: answers}
+	wg.Go(func() { f.must(other) })
+	time.Sleep(100 * time.Millisecond)
+	for tool, want := range map[string]string{"elicit": "not clear whose client", "roots": "2"} {
+		call := toolCall(tool, `{}`)
+		call.Caller = &asker{can: everything, answer: answers}
+		if got := f.must(call); !strings.Contains(got, want) {
+			t.Errorf("%s = %q, want %q", tool, got, want)
+		}
+	}
+	wg.Wait()
+}
+
+// TestQuestionEndsWithCall cancels a call while its client is being asked.
+func TestQuestionEndsWithCall(t *testing.T) {
+	f := start(t, Options{}, legacySpecs(t)["stdio"])
+	f.await("s", catalog.Ready)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	call := toolCall("elicit", `{}`)
+	call.Caller = &asker{can: everything, answer: func(ctx context.Context, _ string, _ json.RawMessage) (json.RawMessage, error) {
+		cancel()
+		<-ctx.Done()
+		close(ended)
+		return nil, ctx.Err()
+	}}
+	if _, err := f.Call(ctx, call); !errors.Is(err, context.Canceled) {
+		t.Errorf("call = %v", err)
+	}
+	select {
+	case <-ended:
+	case <-time.After(5 * time.Second):
+		t.Error("the question did not end")
+	}
+}
+
+func TestLogMessages(t *testing.T) {
+	for name, spec := range legacySpecs(t) {
+		t.Run(name, func(t *testing.T) {
+			f := start(t, Options{}, spec)
+			a := &asker{quiet: true}
+			call := toolCall("log", `{}`)
+			call.Caller = a
+			f.must(call)
+			want := `notifications/message {"data":"a log message","level":"warning"}`
+			if got := a.heard(); len(got) != 1 || got[0] != want {
+				t.Errorf("heard %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// TestProgressGivesTime has a call take longer than its limit, while it reports.
+func TestProgressGivesTime(t *testing.T) {
+	s := spec("good")
+	s.Timeout = 300 * time.Millisecond
+	f := start(t, Options{}, s)
+	f.await("s", catalog.Ready)
+	call := toolCall("progress", `{"count":8,"every_ms":100}`)
+	if _, err := f.try(call); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("call without a token = %v", err)
+	}
+	a := &asker{}
+	call.Caller = a
+	f.must(call)
+	heard := a.heard()
+	if len(heard) != 8 || heard[7] != `notifications/progress {"progress":8,"total":8}` {
+		t.Errorf("heard %q", heard)
+	}
+}
+
+// TestProgressMeetsItsCall has many calls report at the same time.
+func TestProgressMeetsItsCall(t *testing.T) {
+	f := start(t, Options{}, spec("good"))
+	f.await("s", catalog.Ready)
+	var wg sync.WaitGroup
+	for n := range 8 {
+		wg.Go(func() {
+			a := &asker{}
+			call := toolCall("progress", `{"every_ms":2,"count":`+string(rune('1'+n))+`}`)
+			call.Caller = a
+			f.must(call)
+			if got := len(a.heard()); got != n+1 {
+				t.Errorf("%d notifications for a call that reports %d", got, n+1)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestFloodIsBounded(t *testing.T) {
+	f := start(t, Options{}, spec("floods"))
+	f.await("s", catalog.Ready)
+	a := &asker{}
+	call := toolCall("echo", `{"x":"bad"}`)
+	call.Caller = a
+	f.must(call)
+	if n := len(a.heard()); n < notifyBurst || n > notifyBurst+10*notifyRate {
+		t.Errorf("%d of 20000 notifications were passed on", n)
+	}
+}
