@@ -32,7 +32,9 @@ var ErrLost = errors.New("the router went away")
 //		…
 //	}
 //
-// Its methods are for one goroutine.
+// Its methods are for one goroutine. A Bridge that is given up while its client
+// is still there leaves one goroutine behind, which waits for the client's next
+// line: it is meant to end with the process.
 type Bridge struct {
 	in    io.Reader
 	out   io.Writer
@@ -40,8 +42,9 @@ type Bridge struct {
 	err   error       // why lines was closed
 	start sync.Once
 
-	mu      sync.Mutex
-	writing sync.Mutex          // of out
+	writing sync.Mutex // one line at a time to out
+
+	mu      sync.Mutex          // guards what follows
 	greet   []greeting          // what every new router is told first
 	open    map[string]struct{} // ids of the client's requests without an answer
 	swallow map[string]int      // ids whose next answers the client already has

@@ -22,7 +22,6 @@ type outlet interface{ offer(msg []byte) bool }
 // call is one tools/call of one client. It is the [catalog.Caller] that the
 // router and the backends see.
 type call struct {
-	inflight
 	sess   *session // nil if the client has none
 	modern bool
 	caps   capabilities
@@ -150,7 +149,18 @@ func (c *call) askByRequest(ctx context.Context, method string, params []byte) (
 	case <-c.done:
 		return nil, fmt.Errorf("ask the client %s: the call has ended", method)
 	case <-ctx.Done():
+		c.takeBack(id)
 		return nil, fmt.Errorf("ask the client %s: %w", method, ctx.Err())
+	}
+}
+
+// takeBack tells the client that a question needs no answer any more.
+func (c *call) takeBack(id string) {
+	params := append(appendString([]byte(`{"requestId":`), id), '}')
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.out != nil {
+		c.out.offer(appendNotice(nil, methodCancel, params))
 	}
 }
 

@@ -94,9 +94,10 @@ func (e *Endpoint) serveAttach(w http.ResponseWriter, r *http.Request) {
 	}
 	// The server has forgotten the connection: its end is no longer that of the
 	// request's context, and the life of the server no longer ends it.
-	l := newLife(lifeOf(r.Context()).stopping)
+	ctx := lifeOf(r.Context()).stopping
+	l := newLife(ctx)
 	defer l.stop()
-	if err := e.serveStream(l, attached{buffered.Reader, conn}, pacedConn{conn}); err != nil {
+	if err := e.serveStream(ctx, l, attached{buffered.Reader, conn}, pacedConn{conn}); err != nil {
 		e.log.Debug("attached client ended", "err", err)
 	}
 }

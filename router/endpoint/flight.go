@@ -30,6 +30,21 @@ type request struct {
 	life   *life
 }
 
+// cancellable registers a request under its id, for the client to cancel it. It
+// is called before the transport takes the next message, which may do just that.
+func (q request) cancellable(ctx context.Context) (context.Context, func()) {
+	if q.sess == nil {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	here := &inflight{q.m.ID, cancel}
+	q.sess.begin(here)
+	return ctx, func() {
+		q.sess.finish(here)
+		cancel()
+	}
+}
+
 // callTool answers a tools/call with a result's bytes. Its errors are for the
 // client's eyes; one that came from the end of ctx means that nobody waits.
 func (e *Endpoint) callTool(ctx context.Context, q request) (json.RawMessage, error) {
@@ -49,14 +64,8 @@ func (e *Endpoint) callTool(ctx context.Context, q request) (json.RawMessage, er
 	if q.modern && c.caps != 0 {
 		return e.launch(ctx, q, c, name)
 	}
-	ctx, c.cancel = context.WithCancel(ctx)
-	defer c.cancel()
 	defer c.end()
 	c.attach(q.out, q.m.Token)
-	if c.sess != nil {
-		c.sess.begin(&c.inflight)
-		defer c.sess.finish(&c.inflight)
-	}
 	return e.core.tool(ctx, name, input{q.m.Arguments, backendMeta(q.m.Meta), c, retry(q)})
 }
 
@@ -64,7 +73,6 @@ func (e *Endpoint) callTool(ctx context.Context, q request) (json.RawMessage, er
 // request if it is a modern one.
 func newCall(q request) *call {
 	c := &call{sess: q.sess, modern: q.modern, done: make(chan struct{})}
-	c.id = q.m.ID
 	switch {
 	case q.modern:
 		c.asked = make(chan struct{}, 1)
@@ -100,6 +108,7 @@ type flight struct {
 	call   *call
 	tool   string
 	args   [sha256.Size]byte
+	cancel context.CancelFunc
 	landed chan struct{} // closed when result and err are set
 	result json.RawMessage
 	err    error
@@ -110,7 +119,7 @@ func (e *Endpoint) launch(ctx context.Context, q request, c *call, name string) 
 	f := &flight{call: c, tool: name, args: digest(q.m.Arguments), landed: make(chan struct{})}
 	// The values of the request stay, its end does not: a suspended call lives on.
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	c.cancel = cancel
+	f.cancel = cancel
 	unlink := context.AfterFunc(q.life.hard, cancel)
 	in := input{q.m.Arguments, backendMeta(q.m.Meta), c, retry(q)}
 	c.attach(q.out, q.m.Token)
@@ -141,11 +150,6 @@ func (e *Endpoint) toolSafely(ctx context.Context, name string, in input) (resul
 
 // await waits until the call has ended or has something to ask.
 func (e *Endpoint) await(ctx context.Context, q request, f *flight) (json.RawMessage, error) {
-	if q.sess != nil {
-		here := &inflight{q.m.ID, f.call.cancel}
-		q.sess.begin(here)
-		defer q.sess.finish(here)
-	}
 	defer f.call.detach()
 	for {
 		select {
@@ -156,7 +160,7 @@ func (e *Endpoint) await(ctx context.Context, q request, f *flight) (json.RawMes
 				return e.suspend(q, f, questions)
 			}
 		case <-ctx.Done():
-			f.call.cancel()
+			f.cancel()
 			<-f.landed
 			return nil, ctx.Err()
 		}
@@ -167,7 +171,7 @@ func (e *Endpoint) await(ctx context.Context, q request, f *flight) (json.RawMes
 func (e *Endpoint) suspend(q request, f *flight, questions []byte) (json.RawMessage, error) {
 	state, ok := e.parked.add(f, q.life)
 	if !ok {
-		f.call.cancel()
+		f.cancel()
 		<-f.landed
 		return router.ErrorResult("The router already waits for the answers to too many questions. Call again later."), nil
 	}
@@ -211,7 +215,7 @@ func (p *parking) add(f *flight, l *life) (state string, ok bool) {
 	}
 	p.calls[state] = &parked{f, l, time.AfterFunc(suspendFor, func() {
 		if p.remove(state) != nil {
-			f.call.cancel()
+			f.cancel()
 		}
 	})}
 	return state, true
@@ -224,7 +228,7 @@ func (p *parking) end(l *life) {
 	for state, f := range p.calls {
 		if f.life == l {
 			f.timer.Stop()
-			f.call.cancel()
+			f.cancel()
 			delete(p.calls, state)
 		}
 	}
@@ -248,7 +252,7 @@ func (p *parking) take(state, tool string, args [sha256.Size]byte) *flight {
 	}
 	f.timer.Stop()
 	if f.tool != tool || f.args != args {
-		f.call.cancel()
+		f.cancel()
 		return nil
 	}
 	return f.flight

@@ -52,6 +52,9 @@ func (b *backend) Call(ctx context.Context, c catalog.Call) (json.RawMessage, er
 	}
 	switch c.ID.Tool {
 	case "raw":
+		if c.Caller != nil {
+			c.Caller.Notify(methodProgress, json.RawMessage("{\n}")) // heard only by a client that wants it
+		}
 		return json.RawMessage(rawResult), nil
 	case "echo":
 		return text(string(c.Arguments)), nil

@@ -21,6 +21,15 @@ func TestResultPassesByteForByte(t *testing.T) {
 	}
 }
 
+func TestLineBreaksDoNotBreakTheStream(t *testing.T) {
+	f := start(t, Options{})
+	_, got := f.post(t, callBody("1", "raw", `{}`, `,"_meta":{"progressToken":1}`))
+	want := `{"jsonrpc":"2.0","id":1,"result":` + strings.NewReplacer("\n", " ", "\r", " ").Replace(rawResult) + `}`
+	if data := events(got); len(data) != 2 || data[0] != `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1 }}` || data[1] != want {
+		t.Errorf("events = %q, want %q at the end", data, want)
+	}
+}
+
 func TestNotificationsComeInOrderBeforeTheResult(t *testing.T) {
 	f := start(t, Options{})
 	for _, era := range []struct {

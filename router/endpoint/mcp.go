@@ -90,7 +90,9 @@ func (e *Endpoint) answerPost(w http.ResponseWriter, r *http.Request, q request)
 	if q.m.Method == methodList {
 		result, err = e.listResult(q.m, q.modern)
 	} else {
-		result, err = e.callTool(r.Context(), q)
+		ctx, finish := q.cancellable(r.Context())
+		defer finish()
+		result, err = e.callTool(ctx, q)
 	}
 	if err == nil {
 		out.finish(http.StatusOK, func(dst []byte) []byte { return e.appendAnswer(dst, q.m.ID, result, q.modern) })

@@ -89,13 +89,11 @@ func (p *peer) receiveOne(raw []byte) {
 func (p *peer) dispatch(raw []byte, q request) {
 	switch {
 	case q.m.Method == methodCall:
-		if !p.work.run(func() { p.answer(q) }) {
-			p.refuse(q.m.ID, asRPC(errStopping))
-		}
+		p.call(q)
 	case q.m.Method == methodList:
 		p.list(q)
 	case q.m.Method == methodListen && q.modern && q.m.isRequest():
-		p.listen(raw, q.m.ID)
+		p.listen(raw, q)
 	case q.m.Method == methodCancel:
 		p.sess.cancel(q.m.RequestID)
 	case q.m.isResponse():
@@ -107,9 +105,22 @@ func (p *peer) dispatch(raw []byte, q request) {
 	}
 }
 
-// answer serves one tools/call. A call that the client cancelled gets no answer.
-func (p *peer) answer(q request) {
-	result, err := p.e.callSafely(p.ctx, q)
+// call serves one tools/call beside whatever else the client wants.
+func (p *peer) call(q request) {
+	ctx, finish := q.cancellable(p.ctx)
+	ran := p.work.run(func() {
+		defer finish()
+		p.answer(ctx, q)
+	})
+	if !ran {
+		finish()
+		p.refuse(q.m.ID, asRPC(errStopping))
+	}
+}
+
+// answer answers one tools/call. One that the client cancelled gets no answer.
+func (p *peer) answer(ctx context.Context, q request) {
+	result, err := p.e.callSafely(ctx, q)
 	switch {
 	case err == nil:
 		p.send(oneLine(p.e.appendAnswer(make([]byte, 0, len(result)+256), q.m.ID, result, q.modern)))
@@ -160,25 +171,24 @@ const maxListens = 16
 
 // listen serves a standing subscriptions/listen until the client cancels it or
 // leaves, or the life stops.
-func (p *peer) listen(raw, id []byte) {
+func (p *peer) listen(raw []byte, q request) {
 	if p.main.listens.Add(1) > maxListens {
 		p.main.listens.Add(-1)
-		p.refuse(id, rpcError(codeBusy, "too many subscriptions on one connection"))
+		p.refuse(q.m.ID, rpcError(codeBusy, "too many subscriptions on one connection"))
 		return
 	}
-	ctx, cancel := context.WithCancel(p.ctx)
-	here := &inflight{id, cancel}
-	p.sess.begin(here) // before the next message, which may cancel it
+	ctx, finish := q.cancellable(p.ctx)
 	ran := p.work.run(func() {
+		defer p.main.listens.Add(-1)
+		defer finish()
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
 		defer context.AfterFunc(p.life.stopping, cancel)()
 		defer context.AfterFunc(p.sess.ended, cancel)()
-		p.reply(p.stand(ctx, raw, id))
-		p.sess.finish(here)
-		cancel()
-		p.main.listens.Add(-1)
+		p.reply(p.stand(ctx, raw, q.m.ID))
 	})
 	if !ran {
-		cancel()
+		finish()
 	}
 }
 

@@ -3,33 +3,13 @@ package endpoint
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
-	"unicode/utf8"
 )
 
 // maxDepth is how deep a message may nest.
 const maxDepth = 128
-
-// message is one JSON-RPC message, taken apart without being decoded. Its
-// fields are pieces of the scanned bytes, nil where the member is absent.
-type message struct {
-	JSONRPC, ID, Params, Result, Error []byte
-	Method                             string
-
-	// of params
-	Name                           []byte // as it stands, with quotes
-	Arguments, Meta                []byte
-	InputResponses, RequestState   []byte
-	Cursor, RequestID, ClientCaps  []byte // ClientCaps: capabilities of initialize
-	Token, Version, LogLevel, Caps []byte // of params._meta
-}
-
-// isRequest, isResponse: what is neither is a notification or nonsense.
-func (m *message) isRequest() bool  { return m.Method != "" && m.ID != nil }
-func (m *message) isResponse() bool { return m.Method == "" && m.ID != nil }
 
 // keyError refuses a key that parsers read differently.
 type keyError struct {
@@ -38,53 +18,6 @@ type keyError struct {
 }
 
 func (e keyError) Error() string { return fmt.Sprintf("key %q %s", e.key, e.problem) }
-
-var errBatch = errors.New("batches are not supported")
-
-// parse checks a whole message and takes it apart in one pass. It refuses what
-// parsers read differently: a key twice in one object, and in the envelope and
-// params a key that only after case folding equals one of the protocol's, or
-// that holds a control character.
-func parse(doc []byte) (m message, err error) {
-	if !utf8.Valid(doc) {
-		return m, errors.New("not UTF-8")
-	}
-	s := newScanner(doc)
-	defer s.free()
-	s.space()
-	switch s.peek() {
-	case '{':
-		err = s.object(&m, inEnvelope)
-	case '[':
-		return m, errBatch
-	default:
-		return m, errors.New("a JSON object is wanted")
-	}
-	if err != nil {
-		return m, err
-	}
-	if s.space(); s.pos < len(doc) {
-		return m, s.bad("text after the end")
-	}
-	return m, nil
-}
-
-// checkKeys is parse for a body that is not JSON-RPC.
-func checkKeys(doc []byte) error {
-	if !utf8.Valid(doc) {
-		return errors.New("not UTF-8")
-	}
-	s := newScanner(doc)
-	defer s.free()
-	s.space()
-	if err := s.value(nil, inData); err != nil {
-		return err
-	}
-	if s.space(); s.pos < len(doc) {
-		return s.bad("text after the end")
-	}
-	return nil
-}
 
 // place is where in a message an object stands.
 type place uint8
@@ -426,107 +359,3 @@ func ambiguous(key []byte) bool {
 	}
 	return false
 }
-
-// set keeps a member of the envelope, of params or of _meta.
-func (m *message) set(in place, key, value []byte) error {
-	switch in {
-	case inEnvelope:
-		return m.setEnvelope(string(key), value)
-	case inParams:
-		m.setParam(string(key), value)
-	case inMeta:
-		m.setMeta(string(key), value)
-	}
-	return nil
-}
-
-func (m *message) setEnvelope(key string, value []byte) error {
-	switch key {
-	case "jsonrpc":
-		m.JSONRPC = value
-	case "id":
-		m.ID = value
-	case "method":
-		text, ok := unquote(value)
-		if !ok || text == "" {
-			return errNoMethod
-		}
-		m.Method = text
-	case "params":
-		m.Params = value
-	case "result":
-		m.Result = value
-	case "error":
-		m.Error = value
-	}
-	return nil
-}
-
-var errNoMethod = errors.New("method must be a string")
-
-func (m *message) setParam(key string, value []byte) {
-	switch key {
-	case "name":
-		m.Name = value
-	case "arguments":
-		m.Arguments = value
-	case "_meta":
-		m.Meta = value
-	case "inputResponses":
-		m.InputResponses = value
-	case "requestState":
-		m.RequestState = value
-	case "cursor":
-		m.Cursor = value
-	case "requestId":
-		m.RequestID = value
-	case "capabilities":
-		m.ClientCaps = value
-	}
-}
-
-func (m *message) setMeta(key string, value []byte) {
-	switch key {
-	case "progressToken":
-		m.Token = value
-	case metaVersion:
-		m.Version = value
-	case metaLogLevel:
-		m.LogLevel = value
-	case metaCapabilities:
-		m.Caps = value
-	}
-}
-
-// unquote reads a JSON string. The usual methods and names cost no allocation.
-func unquote(value []byte) (string, bool) {
-	if len(value) < 2 || value[0] != '"' {
-		return "", false
-	}
-	inner := value[1 : len(value)-1]
-	if bytes.IndexByte(inner, '\\') < 0 {
-		return intern(inner), true
-	}
-	text, err := unescape(value)
-	return string(text), err == nil
-}
-
-// intern spares the copy of what nearly every request says.
-func intern(text []byte) string {
-	switch string(text) {
-	case methodCall:
-		return methodCall
-	case methodList:
-		return methodList
-	case toolCall:
-		return toolCall
-	case toolSearch:
-		return toolSearch
-	case latestVersion:
-		return latestVersion
-	}
-	return string(text)
-}
-
-// clip keeps a client's text short in an error.
-func clip(text []byte) []byte { return text[:min(len(text), 60)] }

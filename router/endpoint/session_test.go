@@ -53,6 +53,19 @@ func TestAnswersAreMatchedBySession(t *testing.T) {
 	}
 }
 
+func TestSecondAnswerDoesNotBlock(t *testing.T) {
+	s := newSession("x")
+	id, reply, forget := s.question()
+	defer forget()
+	m := &message{ID: []byte(`"` + id + `"`), Result: []byte("{}")}
+	for range 3 {
+		s.take(m) // nobody reads yet
+	}
+	if len(reply) != 1 {
+		t.Errorf("%d answers wait, want 1", len(reply))
+	}
+}
+
 func TestErrorAnswerReachesWhoAsked(t *testing.T) {
 	f := start(t, Options{})
 	session := f.legacySession(t, canAll)

@@ -23,11 +23,12 @@ const eofGrace = 30 * time.Second
 func (e *Endpoint) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
 	l := newLife(ctx)
 	defer l.stop()
-	return e.serveStream(l, in, out)
+	return e.serveStream(ctx, l, in, out)
 }
 
-// serveStream serves a connection for its life, which it ends.
-func (e *Endpoint) serveStream(l *life, in io.Reader, out io.Writer) error {
+// serveStream serves a connection for its life, which it ends, at the latest with
+// ctx.
+func (e *Endpoint) serveStream(ctx context.Context, l *life, in io.Reader, out io.Writer) error {
 	defer l.kill()
 	p := e.newPeer(l.hard, l, func(msg []byte) error {
 		_, err := out.Write(append(msg, '\n'))
@@ -47,7 +48,7 @@ func (e *Endpoint) serveStream(l *life, in io.Reader, out io.Writer) error {
 	case <-l.stopping.Done():
 		grace = e.opts.DrainTimeout
 	}
-	p.drain(grace)
+	p.drain(ctx, grace)
 	if p.box.close(); writeErr == nil {
 		writeErr = e.lastWrites(written)
 	}
@@ -99,12 +100,13 @@ func (p *peer) readFrom(lines *lineReader) error {
 	return nil
 }
 
-// drain gives running calls some time, then cancels them, and returns when they
-// have ended. Standing requests end at once.
-func (p *peer) drain(grace time.Duration) {
+// drain gives running calls some time, less if ctx ends, then cancels them. It
+// returns when they have ended. Standing requests end at once.
+func (p *peer) drain(ctx context.Context, grace time.Duration) {
 	p.life.stop()
 	p.e.parked.end(p.life)
 	timer := time.AfterFunc(grace, p.life.kill)
 	defer timer.Stop()
+	defer context.AfterFunc(ctx, func() { timer.Reset(min(grace, p.e.opts.DrainTimeout)) })()
 	p.leave()
 }

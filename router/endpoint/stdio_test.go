@@ -94,6 +94,38 @@ func TestStdioCancelGivesNoAnswer(t *testing.T) {
 	}
 }
 
+func TestStdioCancelRightAfterTheCall(t *testing.T) {
+	f := build(t, Options{})
+	r, w := f.stdio(t)
+	for i := range 100 {
+		extra := ""
+		if i%2 == 1 {
+			extra = modernMeta(canAll, "")
+		}
+		fmt.Fprintf(w, "%s\n%s\n", callBody(fmt.Sprint(i), "hold", "{}", extra),
+			`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":`+fmt.Sprint(i)+`}}`)
+	}
+	fmt.Fprintln(w, `{"jsonrpc":"2.0","id":"end","method":"ping"}`)
+	if line, _ := bufio.NewReader(r).ReadString('\n'); !strings.Contains(line, `"id":"end"`) {
+		t.Errorf("first answer = %s", line)
+	}
+	waitFor(t, "all calls to end", func() bool { return len(f.slots) == 0 })
+}
+
+func TestStdioEndOfContextCutsTheGraceShort(t *testing.T) {
+	f := build(t, Options{DrainTimeout: 50 * time.Millisecond})
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(100*time.Millisecond, cancel)
+	var out strings.Builder
+	began := time.Now()
+	if err := f.ServeStdio(ctx, strings.NewReader(callBody("1", "hold", "{}", "")), &out); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 2*time.Second || !strings.Contains(out.String(), "cancelled") {
+		t.Errorf("after %v: %s", took, out.String())
+	}
+}
+
 func TestStdioSubscription(t *testing.T) {
 	f := build(t, Options{})
 	r, w := f.stdio(t)

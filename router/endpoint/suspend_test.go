@@ -37,9 +37,7 @@ func TestSuspendedCallGoesOn(t *testing.T) {
 	if len(f.backend.calls) != 0 {
 		t.Error("the backend was called again")
 	}
-	if n := len(f.slots); n != 0 {
-		t.Errorf("%d calls still hold a place", n)
-	}
+	waitFor(t, "the place of the call", func() bool { return len(f.slots) == 0 })
 }
 
 func TestSuspendedCallAsksAgainForWhatIsMissing(t *testing.T) {
@@ -116,7 +114,7 @@ func TestSuspendedCallExpires(t *testing.T) {
 		l := newLife(t.Context())
 		p := parking{calls: map[string]*parked{}}
 		cancelled := make(chan struct{})
-		f := &flight{call: &call{inflight: inflight{cancel: func() { close(cancelled) }}}}
+		f := &flight{cancel: func() { close(cancelled) }}
 		state, _ := p.add(f, l)
 		<-cancelled // the clock is fake: nothing else is left to happen
 		if p.take(state, "", f.args) != nil {
