@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -244,13 +245,17 @@ func echoURL(b *testing.B) string {
 
 func startProcess(b *testing.B, cmd *exec.Cmd) {
 	b.Helper()
-	cmd.Stderr = os.Stderr
+	var said bytes.Buffer
+	cmd.Stderr = &said
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Wait()
+		if b.Failed() {
+			b.Log(said.String())
+		}
 	})
 }
 

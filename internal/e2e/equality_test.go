@@ -234,8 +234,7 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// TestCancel wants a cancelled call to end at once, there and behind the router,
-// and the session to live on.
+// TestCancel wants a cancelled call to end at once and the session to live on.
 func TestCancel(t *testing.T) {
 	r := newInstance(t, realServers(t, t.TempDir())...)
 	r.start()

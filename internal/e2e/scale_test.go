@@ -5,6 +5,7 @@ package e2e
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -47,13 +48,14 @@ func TestScale(t *testing.T) {
 	r.awaitServers(len(servers), 5*time.Minute)
 	r.await("index all tools", time.Minute, func() bool { s := r.status(); return s.Index.Documents == s.Tools })
 	t.Logf("%d servers with %d tools: all started, listed and indexed in %v", len(servers), r.status().Tools, time.Since(began).Round(time.Millisecond))
-	t.Logf("router then: RSS %.0f MiB, peak %.0f MiB", memory(r.cmd.Process.Pid, "VmRSS"), memory(r.cmd.Process.Pid, "VmHWM"))
+	r.logMemory("with all of them connected")
 	tools := r.status().Tools
 	t.Logf("ended %v after SIGTERM", r.terminate(10*time.Second).Round(time.Millisecond))
 
 	queries := ask(recorded)
 	first := r.restart(queries[0])
 	t.Logf("restart: first search answered %v after the process was started", first.Round(time.Millisecond))
+	r.logMemory("after the first search")
 	if first > firstAnswer {
 		t.Errorf("the first search took %v, want at most %v", first, firstAnswer)
 	}
@@ -65,13 +67,21 @@ func TestScale(t *testing.T) {
 	}
 	r.measureSearch(queries, 1)
 	r.measureSearch(queries, 8)
+	r.logMemory(fmt.Sprintf("after %d searches", 2*len(queries)))
 	rss := memory(r.cmd.Process.Pid, "VmRSS")
-	t.Logf("router after %d searches: RSS %.0f MiB (anonymous %.0f, mapped files %.0f), peak %.0f MiB",
-		2*len(queries), rss, memory(r.cmd.Process.Pid, "RssAnon"), memory(r.cmd.Process.Pid, "RssFile"), memory(r.cmd.Process.Pid, "VmHWM"))
 	if rss > routerRSS {
 		t.Errorf("the router takes %.0f MiB, want at most %.0f", rss, routerRSS)
 	}
 	r.terminate(5 * time.Second)
+}
+
+// logMemory tells what the router takes: its own, and the files it has mapped,
+// which are the program itself and the index, and which the system may drop.
+func (r *instance) logMemory(when string) {
+	r.t.Helper()
+	pid := r.cmd.Process.Pid
+	r.t.Logf("router %s: RSS %.0f MiB (own %.0f, mapped files %.0f), peak %.0f MiB",
+		when, memory(pid, "VmRSS"), memory(pid, "RssAnon"), memory(pid, "RssFile"), memory(pid, "VmHWM"))
 }
 
 // ask makes queries of what the tools say of themselves: the first sentence of
