@@ -8,12 +8,49 @@ import (
 	"toolrouter/internal/catalog"
 )
 
+// How long a command waits for backends that were never listed, when there is
+// nothing else to search, and when there is.
+const (
+	patience     = 20 * time.Second
+	briefly      = 3 * time.Second
+	pollBackends = 50 * time.Millisecond // in case a change was dropped
+)
+
+// awaitTools waits until the backends that were never listed have been, or have
+// failed, or take too long, and tells of these and no others.
+func (a *app) awaitTools(ctx context.Context, tell func(line string)) error {
+	wait := briefly
+	if a.router.Snapshot().Len() == 0 {
+		wait = patience
+	}
+	limited, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	known := map[string]bool{}
+	for _, s := range a.backends.Servers() {
+		known[s.Name] = s.State == catalog.Idle || s.Tools > 0
+	}
+	err := a.awaitBackends(limited, func(s catalog.Server, after time.Duration) {
+		if !known[s.Name] && s.State != catalog.Disabled {
+			tell(settledLine(s, after))
+		}
+	})
+	if err == nil || ctx.Err() != nil {
+		return ctx.Err()
+	}
+	for _, s := range a.backends.Servers() {
+		if !settled(s) {
+			tell(fmt.Sprintf("%-14s is still starting; going on without it", s.Name))
+		}
+	}
+	return nil
+}
+
 // awaitBackends waits until every backend has been listed, is known from an
-// earlier time, or has failed to start. It tells one line for each.
-func (a *app) awaitBackends(ctx context.Context, tell func(line string)) error {
+// earlier time, or has failed to start, and tells of each when that is so.
+func (a *app) awaitBackends(ctx context.Context, tell func(s catalog.Server, after time.Duration)) error {
 	began := time.Now()
 	told := map[string]bool{}
-	tick := time.NewTicker(50 * time.Millisecond) // in case a change was dropped
+	tick := time.NewTicker(pollBackends)
 	defer tick.Stop()
 	for {
 		waiting := 0
@@ -22,7 +59,7 @@ func (a *app) awaitBackends(ctx context.Context, tell func(line string)) error {
 				waiting++
 			} else if !told[s.Name] {
 				told[s.Name] = true
-				tell(settledLine(s, time.Since(began)))
+				tell(s, time.Since(began))
 			}
 		}
 		if waiting == 0 {

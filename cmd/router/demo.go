@@ -149,7 +149,7 @@ func demoConfig(e *env, dir string, o demoOptions) (*configs.Config, error) {
 // show is the tour: the servers come up, then a client looks, searches and calls.
 func (a *app) show(ctx context.Context, e *env, o demoOptions) error {
 	fmt.Fprintln(e.out, bold(e.out, "Starting the bundled MCP servers, each a child process:"))
-	if err := a.awaitBackends(ctx, func(line string) { fmt.Fprintln(e.out, "  "+line) }); err != nil {
+	if err := a.awaitBackends(ctx, func(s catalog.Server, after time.Duration) { fmt.Fprintln(e.out, "  "+settledLine(s, after)) }); err != nil {
 		return err
 	}
 	c := &demoClient{url: "http://" + a.address + "/mcp"}

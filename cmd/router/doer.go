@@ -24,8 +24,7 @@ type need int
 
 const (
 	needNothing need = iota // the stored catalogue
-	needTools               // backends that were never listed are started for it
-	needCalls               // backends to call, too
+	needTools               // backends, of which those that were never listed are started first
 )
 
 // dial gives a client of the router that runs on the state directory, nil if
@@ -63,7 +62,7 @@ func (e *env) withRouter(ctx context.Context, n need, do func(context.Context, d
 	defer stop()
 	return a.run(ctx, func(ctx context.Context) error {
 		defer stop()
-		if err := a.awaitBackends(ctx, func(line string) { fmt.Fprintln(e.err, "router: "+line) }); err != nil {
+		if err := a.awaitTools(ctx, func(line string) { fmt.Fprintln(e.err, "router: "+line) }); err != nil {
 			return err
 		}
 		return do(ctx, own{a})

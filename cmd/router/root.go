@@ -100,6 +100,8 @@ few tools that fit a need, and loads a schema only when it wants one.
 		Example: `  router demo                                  a first look, nothing to install
   router add files -- npx -y @modelcontextprotocol/server-filesystem ~/notes
   router serve                                 then connect a client to http://127.0.0.1:7411/mcp`,
+		Args:          knownCommand,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -119,6 +121,19 @@ few tools that fit a need, and loads a schema only when it wants one.
 		newReindexCommand(e), newConfigCommand(e), newVersionCommand(e), newDemoServerCommand(e),
 	)
 	return root
+}
+
+// knownCommand refuses what is no command, with the ones it may have meant.
+func knownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := `"router --help" lists the commands`
+	root.SuggestionsMinimumDistance = 2
+	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = fmt.Sprintf("did you mean %q?", "router "+near[0])
+	}
+	return fail(exitUsage, hint, fmt.Errorf("unknown command %q", args[0]))
 }
 
 // usage wraps an argument check so that its failure is a usage error that
