@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -134,6 +135,8 @@ func listExample(path string) string {
 		return `["NAME=value"]`
 	case strings.HasSuffix(path, ".headers"):
 		return `["Name=value"]`
+	case strings.HasSuffix(path, ".describe"), strings.HasSuffix(path, ".aliases"):
+		return `["tool=words"]`
 	}
 	return "[a, b]"
 }
@@ -222,9 +225,12 @@ func (l *loader) unresolved(value string) bool { return l.lenient && strings.Con
 // number checks whole numbers and truth values. A reference in quotes may stand
 // for either.
 func (l *loader) number(n *yaml.Node, t reflect.Type, path string) bool {
-	wants, tag := "a whole number", "!!int"
-	if t.Kind() == reflect.Bool {
-		wants, tag = "true or false", "!!bool"
+	wants, tags := "a whole number", []string{"!!int"}
+	switch t.Kind() {
+	case reflect.Bool:
+		wants, tags = "true or false", []string{"!!bool"}
+	case reflect.Float64:
+		wants, tags = "a number", []string{"!!int", "!!float"}
 	}
 	if n.Kind != yaml.ScalarNode {
 		l.bad(n, path, "wants %s", wants)
@@ -237,7 +243,7 @@ func (l *loader) number(n *yaml.Node, t reflect.Type, path string) bool {
 	if l.expanded[path] {
 		n.Tag, n.Style = "", 0 // read it as if it had been written here
 	}
-	if n.ShortTag() == tag {
+	if slices.Contains(tags, n.ShortTag()) {
 		probe := reflect.New(t)
 		if n.Decode(probe.Interface()) == nil {
 			return true

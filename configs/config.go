@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"time"
+
+	"toolrouter/index/remote"
 )
 
 // Config is what a config file says, with defaults, environment and flags
@@ -34,10 +36,12 @@ type Log struct {
 	Format string `json:"format"` // text or json
 }
 
-// Search bounds what a search answers.
+// Search says what a search answers and by which means.
 type Search struct {
-	Limit     int `json:"limit"`      // hits a search gives unless it asks for another number, 1 to 20
-	MaxTokens int `json:"max_tokens"` // budget of one result, counted as bytes/4
+	Limit           int      `json:"limit"`            // hits a search gives unless it asks for another number, 1 to 20
+	MaxTokens       int      `json:"max_tokens"`       // budget of one result, counted as bytes/4
+	UnreviewedPrior float64  `json:"unreviewed_prior"` // factor on the scores of servers with trust: unreviewed, above 0 up to 1
+	Embedder        Embedder `json:"embedder"`
 }
 
 // Calls bounds tool calls.
@@ -72,12 +76,16 @@ func Default() *Config {
 	return &Config{
 		Listen:  defaultListen,
 		Log:     Log{Level: "info", Format: "text"},
-		Search:  Search{Limit: 5, MaxTokens: 1200},
+		Search:  Search{Limit: 5, MaxTokens: 1200, UnreviewedPrior: 0.7, Embedder: defaultEmbedder()},
 		Calls:   Calls{MaxConcurrent: 256, Timeout: Duration(time.Minute)},
 		HTTP:    HTTP{Hosts: []string{}, Origins: []string{}, MaxBody: 4 << 20},
 		Servers: []Server{},
 		Source:  SourceNone,
 	}
+}
+
+func defaultEmbedder() Embedder {
+	return Embedder{Headers: []string{}, Timeout: Duration(remote.DefaultTimeout), Batch: remote.DefaultBatch}
 }
 
 // Digest is the same for two configs exactly if every value in them is, wherever

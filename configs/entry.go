@@ -33,6 +33,7 @@ func (s Server) pairs() []pair {
 	if s.Disabled {
 		all = append(all, pair{key: "disabled", text: "true", bare: true})
 	}
+	all = append(all, pair{key: "trust", text: s.Trust})
 	return slices.DeleteFunc(all, func(p pair) bool { return p.text == "" && len(p.list) == 0 })
 }
 
@@ -52,8 +53,8 @@ func durationText(d Duration) string {
 
 // texts are all texts that a server holds.
 func (s Server) texts() []string {
-	return slices.Concat(s.Command, s.Env, s.Headers, s.Tools.Allow, s.Tools.Deny,
-		[]string{s.Name, s.Dir, s.URL, s.Transport, s.Type, s.Protocol, s.Start})
+	return slices.Concat(s.Command, s.Env, s.Headers, s.Tools.Allow, s.Tools.Deny, s.Tools.Describe, s.Tools.Aliases,
+		[]string{s.Name, s.Dir, s.URL, s.Transport, s.Type, s.Protocol, s.Start, s.Trust})
 }
 
 // entryTree is the server as plain values.
@@ -82,7 +83,7 @@ func entryTree(s Server) map[string]any {
 }
 
 func (f Filter) lists() []pair {
-	all := []pair{{key: "allow", list: f.Allow}, {key: "deny", list: f.Deny}}
+	all := []pair{{key: "allow", list: f.Allow}, {key: "deny", list: f.Deny}, {key: "describe", list: f.Describe}, {key: "aliases", list: f.Aliases}}
 	return slices.DeleteFunc(all, func(p pair) bool { return len(p.list) == 0 })
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"go.yaml.in/yaml/v3"
 )
 
 // The example shows every key, with the value that holds without it.
@@ -56,11 +57,7 @@ func TestExampleHasEveryKey(t *testing.T) {
 			t.Errorf("key %s is not shown", keyName(f))
 		}
 		if f.Type.Kind() == reflect.Struct {
-			for sub := range fieldsSeq(f.Type) {
-				if field(n, keyName(sub)) == nil {
-					t.Errorf("key %s.%s is not shown", keyName(f), keyName(sub))
-				}
-			}
+			allShown(t, n, f.Type, keyName(f))
 		}
 	}
 	for f := range fieldsSeq(reflect.TypeFor[Server]()) {
@@ -70,6 +67,19 @@ func TestExampleHasEveryKey(t *testing.T) {
 		}
 		if !shown {
 			t.Errorf("key servers[].%s is not shown", keyName(f))
+		}
+	}
+	allShown(t, field(field(root, "servers").Content[0], "tools"), reflect.TypeFor[Filter](), "servers[].tools")
+}
+
+func allShown(t *testing.T, n *yaml.Node, typ reflect.Type, path string) {
+	for f := range fieldsSeq(typ) {
+		sub := field(n, keyName(f))
+		if sub == nil {
+			t.Errorf("key %s.%s is not shown", path, keyName(f))
+		}
+		if f.Type.Kind() == reflect.Struct {
+			allShown(t, sub, f.Type, join(path, keyName(f)))
 		}
 	}
 }

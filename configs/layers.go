@@ -104,6 +104,12 @@ func parseText(t reflect.Type, text string) (any, error) {
 			return nil, fmt.Errorf("wants a whole number, not %q", clip(text))
 		}
 		return n, nil
+	case t.Kind() == reflect.Float64:
+		x, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+		if err != nil {
+			return nil, fmt.Errorf("wants a number, not %q", clip(text))
+		}
+		return x, nil
 	case t.Kind() == reflect.Slice:
 		var list []string
 		for item := range strings.SplitSeq(text, ",") {

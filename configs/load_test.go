@@ -71,7 +71,7 @@ func TestLayers(t *testing.T) {
 			"ROUTER_HTTP_HOSTS=a.example, b.example:80", "ROUTER_HTTP_MAX_BODY=1MiB", "ROUTER_SERCH_LIMIT=9", "ROUTER_SECRET_X=1"},
 		Overrides: map[string]string{"search.limit": "4", "state": "/s"},
 	})
-	if c.Listen != "127.0.0.1:2" || c.Search != (Search{4, 500}) || c.Log != (Log{"warn", "text"}) || c.State != "/s" {
+	if c.Listen != "127.0.0.1:2" || c.Search.Limit != 4 || c.Search.MaxTokens != 500 || c.Log != (Log{"warn", "text"}) || c.State != "/s" {
 		t.Errorf("config %+v %+v %+v %s", c.Listen, c.Search, c.Log, c.State)
 	}
 	if time.Duration(c.Calls.Timeout) != 5*time.Second || c.HTTP.MaxBody != 1<<20 ||
@@ -89,6 +89,10 @@ func TestEveryScalarFromEnvironment(t *testing.T) {
 		"listen": "127.0.0.1:9", "state": "/s", "log.level": "debug", "log.format": "json", "search.limit": "7",
 		"search.max_tokens": "700", "calls.max_concurrent": "9", "calls.timeout": "9s",
 		"http.hosts": "h", "http.origins": "http://o", "http.max_body": "9KiB",
+		"search.unreviewed_prior": "0.5", "search.embedder.url": "http://localhost:9", "search.embedder.model": "m",
+		"search.embedder.key": "k", "search.embedder.headers": "A=b", "search.embedder.timeout": "9ms",
+		"search.embedder.batch": "9", "search.embedder.dimensions": "9", "search.embedder.query_prefix": "q: ",
+		"search.embedder.document_prefix": "d: ",
 	}
 	for path, s := range settings() {
 		text, ok := values[path]
@@ -128,7 +132,7 @@ servers:
     timeout: 90s
     concurrency: ${N}
     disabled: ${OFF:-false}
-    tools: {allow: ["get_*"], deny: ["*_x"]}
+    tools: {allow: ["get_*"], deny: ["*_x"], describe: ["get_A=open = it"], aliases: ["get_A=a, b"]}
   - name: remote
     type: streamable-http
     url: https://a.example/mcp?token=t
@@ -153,7 +157,10 @@ func TestServers(t *testing.T) {
 		Name: "my.server", Command: []string{"run", "a b", "${ARG}", "$$", "a$${X}$${Y}"}, Dir: filepath.Join(dir, "sub"),
 		Env: []string{"API_KEY=k", "Mixed=Case", "D=xa by"}, Protocol: "2025-06-18", Start: "lazy",
 		Timeout: Duration(90 * time.Second), Concurrency: 3,
-		Tools: Filter{Allow: []string{"get_*"}, Deny: []string{"*_x"}},
+		Tools: Filter{
+			Allow: []string{"get_*"}, Deny: []string{"*_x"},
+			Describe: []string{"get_A=open = it"}, Aliases: []string{"get_A=a, b"},
+		},
 	}, {
 		Name: "remote", URL: "https://a.example/mcp?token=t", Transport: "http", Start: "eager",
 		Headers: []string{"Authorization=Bearer tok", "X=s", "Y=hush"},

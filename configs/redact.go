@@ -21,6 +21,7 @@ func (c *Config) Redacted() *Config {
 	type plain Config
 	out := *c
 	out.expanded = maps.Clone(c.expanded)
+	out.Search.Embedder = c.Search.Embedder.redacted()
 	out.Servers = make([]Server, len(c.Servers))
 	for i, s := range c.Servers {
 		out.Servers[i] = s.redacted()
@@ -41,16 +42,39 @@ func (c *Config) Redacted() *Config {
 
 // redacted hides the values that are secrets wherever they came from.
 func (s Server) redacted() Server {
-	s.Env, s.Headers = hidePairs(s.Env), hidePairs(s.Headers)
-	u, err := url.Parse(s.URL)
-	switch {
-	case s.URL == "":
-	case err != nil:
-		s.URL = hidden
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		s.URL = u.Scheme + "://" + u.Host + u.EscapedPath() + "?" + hidden
-	}
+	s.Env, s.Headers, s.URL = hidePairs(s.Env), hidePairs(s.Headers), hideURL(s.URL)
 	return s
+}
+
+// redacted hides the values that are secrets wherever they came from.
+func (e Embedder) redacted() Embedder {
+	e.Headers, e.URL = hidePairs(e.Headers), hideURL(e.URL)
+	if e.Key != "" {
+		e.Key = hidden
+	}
+	return e
+}
+
+// String is what may be printed of an endpoint.
+func (e Embedder) String() string { return e.Remote().String() }
+
+// GoString keeps %#v from printing secrets.
+func (e Embedder) GoString() string { return e.String() }
+
+// LogValue leaves out everything that may be secret.
+func (e Embedder) LogValue() slog.Value { return e.Remote().LogValue() }
+
+// hideURL hides what of a URL may be a secret.
+func hideURL(raw string) string {
+	u, err := url.Parse(raw)
+	switch {
+	case raw == "":
+	case err != nil:
+		return hidden
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return u.Scheme + "://" + u.Host + u.EscapedPath() + "?" + hidden
+	}
+	return raw
 }
 
 func hidePairs(pairs []string) []string {
@@ -88,7 +112,7 @@ func hide(v any, path string, secret map[string]bool) any {
 			v[i] = hide(v[i], fmt.Sprintf("%s[%d]", path, i), secret)
 		}
 	case string:
-		pair := strings.Contains(path, "].env[") || strings.Contains(path, "].headers[")
+		pair := strings.Contains(path, "].env[") || strings.Contains(path, ".headers[")
 		unit := strings.HasSuffix(path, "timeout") || path == "http.max_body"
 		if secret[path] && !pair && !unit {
 			return hidden

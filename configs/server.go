@@ -21,13 +21,19 @@ type Server struct {
 	StartTimeout Duration `json:"start_timeout,omitempty"` // until it has listed its tools; 0 is the default of package upstream
 	Concurrency  int      `json:"concurrency,omitempty"`   // calls at once; 0 is the default of package upstream
 	Disabled     bool     `json:"disabled,omitempty"`
+	Trust        string   `json:"trust,omitempty"` // "" and reviewed are the same; unreviewed ranks lower
 	Tools        Filter   `json:"tools,omitzero"`
 }
 
-// Filter chooses among a server's tools by globs as of path.Match.
+// Filter chooses among a server's tools by globs as of path.Match, and adds the
+// operator's own words to what their author says. The words are "tool=words"
+// with the backend's own name for the tool: as keys they would lose their letter
+// case.
 type Filter struct {
-	Allow []string `json:"allow,omitempty"` // only these; none means all
-	Deny  []string `json:"deny,omitempty"`  // not these, even if allowed
+	Allow    []string `json:"allow,omitempty"`    // only these; none means all
+	Deny     []string `json:"deny,omitempty"`     // not these, even if allowed
+	Describe []string `json:"describe,omitempty"` // "tool=what it is good for", searched like its description
+	Aliases  []string `json:"aliases,omitempty"`  // "tool=name, other name", searched like its name
 }
 
 // transports maps every spelling of a transport to ours.

@@ -35,6 +35,10 @@ func (c *Config) problems(report reporter) {
 	oneOf(report, "log.format", c.Log.Format, "text", "json")
 	between(report, "search.limit", c.Search.Limit, 1, 20)
 	between(report, "search.max_tokens", c.Search.MaxTokens, 100, 100_000)
+	if p := c.Search.UnreviewedPrior; !(p > 0 && p <= 1) {
+		report("search.unreviewed_prior", "%v is out of range: above 0, at most 1", p)
+	}
+	c.Search.Embedder.problems(report)
 	between(report, "calls.max_concurrent", c.Calls.MaxConcurrent, 1, 100_000)
 	if c.Calls.Timeout <= 0 {
 		report("calls.timeout", "wants more than nothing, such as 60s")
@@ -121,6 +125,10 @@ func (s Server) problems(report reporter) {
 	case transport != "" && transport != "stdio" && len(s.Command) > 0:
 		report("transport", "%s wants a url, not a command", s.Transport)
 	}
+	if s.Trust != "" {
+		oneOf(report, "trust", s.Trust, trustReviewed, trustUnreviewed)
+	}
+	s.Tools.problems(report)
 	if s.Concurrency > 10_000 {
 		report("concurrency", "%d is out of range: 0 to 10000", s.Concurrency)
 	}
@@ -164,6 +172,10 @@ func (c *Config) oddities(l *loader) []string {
 	var all []string
 	if host, _, err := net.SplitHostPort(c.Listen); err == nil && !loopback(host) {
 		all = append(all, fmt.Sprintf("listen: %s can be reached from other machines", c.Listen))
+	}
+	all = append(all, c.Search.Embedder.oddities()...)
+	if key := "search.embedder.key"; l.open && c.Search.Embedder.Key != "" && !l.expanded[key] && l.origin[key] == "" {
+		all = append(all, fmt.Sprintf("%s: others may read %s, and the key stands in it: chmod 600 it, or write ${secret:NAME}", key, l.file))
 	}
 	for i, s := range c.Servers {
 		switch {

@@ -1,11 +1,12 @@
 // Package index finds tools by what is asked for.
 //
-// An [Index] holds one document per tool, in fields: what the tool is called,
-// what its description says, its parameters, and the server it is on. bleve's
-// scorch keeps the inverted lists on disk, in one batch with the sequence number
-// of the store they reflect; everything else a search needs is in memory. The
-// index is disposable: one that is missing, damaged, or was made by another
-// version opens empty with sequence number 0, and its owner rebuilds it.
+// An [Index] holds one document per tool: the words of its name, description,
+// parameters and server, each with a weighted count. bleve's scorch keeps the
+// inverted lists on disk, in one batch with the sequence number of the store they
+// reflect; everything else a search needs is in memory, the lists that were asked
+// for once among it. The index is disposable: one that is missing, damaged, or
+// was made by another version opens empty with sequence number 0, and its owner
+// rebuilds it.
 //
 // # How a query is answered
 //
@@ -14,10 +15,11 @@
 // and letter case go, English words are stemmed. Three arms score documents:
 //
 //   - names: a query that is a tool's name, in any spelling, finds it first.
-//   - words: BM25F (Robertson, Zaragoza and Taylor 2004) over the fields with one
-//     saturation, so that a word in a name and the same word in a description
-//     are not counted as two. Divided by what a tool that holds every word would
-//     get, it lies on a scale from 0 to 1.
+//   - words: BM25F (Robertson, Zaragoza and Taylor 2004): a word counts more in a
+//     name than in a parameter, and the same word in both is not counted as two.
+//     A word that means much the same stands in at half the worth. Divided by
+//     what a tool that holds every word would get, it lies on a scale where 1 is
+//     as good as can be expected.
 //   - meaning: the cosine of vectors from an [Embedder], if there is one.
 //
 // fuse.go puts them on one scale and drops what is too weak to be an answer.

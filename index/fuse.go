@@ -2,77 +2,174 @@ package index
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"toolrouter/internal/catalog"
 )
 
-// The common scale. Both arms lie between 0 and 1 on it, and so does their
-// weighted sum; an exact name stands above everything.
+// How the arms are brought together. What words give is measured half at what a
+// perfect tool would get and more at what the best one got: in a long request no
+// tool holds many of the words, and the meaning would decide alone. What is too
+// weak to be an answer is told by the arms themselves, which do not depend on
+// the other tools.
 const (
-	wordsWeight   = 0.6
-	meaningWeight = 0.4
-	nameBonus     = 2.0
-	threshold     = 0.12 // below it a tool is no answer
+	meaningWeight = 0.55 // of the meaning's part, the rest is the words'
+	topShare      = 0.8  // how much the best tool counts against the perfect one
+	noMeaning     = 0.10 // a cosine that says nothing
 
-	noMeaning  = 0.10 // a cosine that says nothing
-	allMeaning = 0.80 // a cosine that says as much as can be said
+	someWords   = 0.05 // share of the words from which a tool may be an answer,
+	someMeaning = 0.25 // or cosine
+	enoughWords = 0.35 // share that one tool must have, if none has someMeaning, for there to be an answer
+	farBehind   = 0.3  // of the best score: what is below it is left out
+
+	nameBonus = 1.0 // an exact name stands above everything
 )
 
 var analyzers = sync.Pool{New: func() any { return newAnalyzer() }}
 
-// meant gives the cosine of every document with the query, nil without an
-// Embedder.
-func (x *Index) meant(ctx context.Context, v *view, text string) ([]float32, error) {
-	if x.opts.Embedder == nil || len(v.vectors.scale) == 0 {
-		return nil, nil
-	}
-	query, err := x.opts.Embedder.Embed(ctx, []string{text})
+// need is one thing that is asked for, as the arms see it.
+type need struct {
+	clauses []clause
+	meant   []float32 // the cosine of every document; nil without vectors
+}
+
+// candidate is a document with its scores.
+type candidate struct {
+	number         int
+	score          float64
+	words, meaning float64 // for the whole request
+	part           float64 // the score for the need that it answers best, 0 if there is one need
+
+	fromWords, fromMeaning, fromPart float64 // what makes up the score
+	named                            bool
+}
+
+// rank scores the documents that may be seen for a request of one or several
+// needs, of which the first is all of it.
+func (v *view) rank(ctx context.Context, s *scratch, needs []need, named []int, keep func(catalog.ID) bool) ([]candidate, error) {
+	all, err := v.answers(ctx, s, needs[0], keep)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]float32, len(v.docs))
-	v.vectors.cosines(query[0], func(n int, c float64) { out[n] = float32(c) })
-	return out, nil
+	if len(needs) > 1 {
+		if all, err = v.withParts(ctx, s, all, needs[1:], keep); err != nil {
+			return nil, err
+		}
+	}
+	return v.byName(all, named, keep), nil
 }
 
-// fuse brings the arms together, for the documents that may be seen.
-func (v *view) fuse(s *scratch, meant []float32, name string, keep func(catalog.ID) bool) []candidate {
-	var all []candidate
-	add := func(d int) {
-		if doc := &v.docs[d]; doc.id.Tool != "" && (keep == nil || keep(doc.id)) {
-			c := candidate{number: d, words: s.total[d], named: doc.bare == name || foldName(doc.name) == name}
-			if meant != nil {
-				c.meaning = float64(meant[d])
+// withParts lets a tool that answers one of several needs stand beside those
+// that have a little of each.
+func (v *view) withParts(ctx context.Context, s *scratch, whole []candidate, parts []need, keep func(catalog.ID) bool) ([]candidate, error) {
+	all := slices.Clone(whole) // the scratch is used again below
+	at := make(map[int]int, len(all))
+	for i, c := range all {
+		at[c.number] = i
+	}
+	for _, n := range parts {
+		s.reset()
+		answers, err := v.answers(ctx, s, n, keep)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range answers {
+			i, ok := at[c.number]
+			if !ok {
+				i = len(all)
+				at[c.number] = i
+				all = append(all, candidate{number: c.number, words: c.words, meaning: c.meaning})
 			}
-			c.score = wordsShare(c.words)
-			if meant != nil {
-				c.score = c.score*wordsWeight + meaningShare(c.meaning)
-			}
-			if c.named {
-				c.score += nameBonus
-			}
-			all = append(all, c)
+			all[i].part = max(all[i].part, c.score)
 		}
 	}
-	if meant == nil {
-		for _, d := range s.found {
-			add(d)
-		}
-		return all
+	share := partsShare(len(parts))
+	for i := range all {
+		c := &all[i]
+		c.fromWords, c.fromMeaning, c.fromPart = (1-share)*c.fromWords, (1-share)*c.fromMeaning, share*c.part
+		c.score = c.fromWords + c.fromMeaning + c.fromPart
 	}
-	for d := range v.docs {
-		if s.total[d] > 0 || meant[d] > noMeaning {
-			add(d)
+	return all, nil
+}
+
+// partsShare is what the part that a tool answers best counts beside the whole
+// request: the more parts, the less any one tool can have of the whole.
+func partsShare(parts int) float64 {
+	return min(0.3+0.1*float64(max(parts-3, 0)), 0.6)
+}
+
+// byName puts the tools that the request calls by name above the others.
+func (v *view) byName(all []candidate, named []int, keep func(catalog.ID) bool) []candidate {
+	for _, d := range named {
+		if keep != nil && !keep(v.docs[d].id) {
+			continue
 		}
+		i := slices.IndexFunc(all, func(c candidate) bool { return c.number == d })
+		if i < 0 {
+			i = len(all)
+			all = append(all, candidate{number: d})
+		}
+		all[i].named = true
+		all[i].score += nameBonus
 	}
 	return all
 }
 
-// wordsShare is what the words of a tool are worth on the scale.
-func wordsShare(words float64) float64 { return min(words, 1.5) / 1.5 }
+// answers scores the documents for one need and leaves out what is too weak to
+// be an answer. The result is valid until the scratch is used again.
+func (v *view) answers(ctx context.Context, s *scratch, n need, keep func(catalog.ID) bool) ([]candidate, error) {
+	if err := v.words(ctx, s, n.clauses); err != nil {
+		return nil, err
+	}
+	s.candidates = v.collect(s, n.meant, someWords, someMeaning, keep, s.candidates[:0])
+	top, nearest := 0.0, 0.0
+	for i := range s.candidates {
+		top = max(top, s.candidates[i].words)
+		nearest = max(nearest, s.candidates[i].meaning)
+	}
+	share := 0.0
+	if n.meant != nil {
+		share = meaningWeight
+		if nearest < someMeaning && top < enoughWords {
+			return nil, nil // a stray word in common is no answer
+		}
+	}
+	scale := (1 - share) / (1 - topShare + topShare*top)
+	best := 0.0
+	for i := range s.candidates {
+		c := &s.candidates[i]
+		c.fromWords, c.fromMeaning = c.words*scale, share*max(c.meaning-noMeaning, 0)
+		c.score = c.fromWords + c.fromMeaning
+		best = max(best, c.score)
+	}
+	return slices.DeleteFunc(s.candidates, func(c candidate) bool { return c.score < farBehind*best }), nil
+}
 
-// meaningShare is what its meaning is worth.
-func meaningShare(cosine float64) float64 {
-	return meaningWeight * min(max((cosine-noMeaning)/(allMeaning-noMeaning), 0), 1)
+// collect gives the documents that hold enough words of the need, or mean
+// something close enough to it.
+func (v *view) collect(s *scratch, meant []float32, words, meaning float64, keep func(catalog.ID) bool, out []candidate) []candidate {
+	add := func(d int) {
+		if keep == nil || keep(v.docs[d].id) {
+			out = append(out, candidate{number: d, words: s.total[d], meaning: cosineOf(meant, d)})
+		}
+	}
+	for _, d := range s.found {
+		if s.total[d] >= words || cosineOf(meant, d) >= meaning {
+			add(d)
+		}
+	}
+	for d, c := range meant {
+		if s.total[d] == 0 && float64(c) >= meaning {
+			add(d)
+		}
+	}
+	return out
+}
+
+func cosineOf(meant []float32, d int) float64 {
+	if meant == nil {
+		return 0
+	}
+	return float64(meant[d])
 }

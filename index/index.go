@@ -22,7 +22,7 @@ import (
 
 // layout names what documents look like and how text becomes terms. An index
 // with another one is rebuilt.
-const layout = "1"
+const layout = "2"
 
 // What is committed beside the documents.
 const (
@@ -56,6 +56,9 @@ type Index struct {
 	log  *slog.Logger
 	view atomic.Pointer[view]
 	seq  atomic.Uint64
+
+	remote   remoteArm
+	operator operatorArm
 
 	mu      sync.Mutex // held by writers
 	current generation
@@ -116,16 +119,19 @@ func (x *Index) path(number int) string {
 }
 
 // openGeneration takes a generation that is there into use.
-func (x *Index) openGeneration(number int) (err error) {
+func (x *Index) openGeneration(number int) error {
 	path := x.path(number)
-	defer func() {
-		if p := recover(); p != nil { // a damaged segment may panic
-			err = fmt.Errorf("damaged: %v", p)
-		}
-		if err != nil {
-			x.log.Warn("index cannot be used and is built anew", "path", path, "err", err)
-		}
-	}()
+	err := guarded(func() error { return x.tryGeneration(number, path) })
+	if err != nil {
+		x.log.Warn("index cannot be used and is built anew", "path", path, "err", err)
+	}
+	return err
+}
+
+func (x *Index) tryGeneration(number int, path string) error {
+	if err := checkSegments(path); err != nil {
+		return err
+	}
 	ix, err := bleve.OpenUsing(path, map[string]any{"bolt_timeout": "2s"})
 	if err != nil {
 		return err
@@ -161,7 +167,7 @@ func (x *Index) create(number int) (generation, error) {
 		}
 	}
 	m := mapping.NewIndexMapping()
-	m.ScoringModel = "bm25" // makes scorch keep the lengths of fields
+	m.ScoringModel = "bm25" // makes scorch keep lengths
 	ix, err := bleve.NewUsing(path, m, scorch.Name, scorch.Name, map[string]any{"bolt_timeout": "2s"})
 	if err != nil {
 		return generation{}, err
@@ -174,6 +180,7 @@ func (x *Index) stamp(b *bleve.Batch, seq uint64) {
 	b.SetInternal([]byte(keyLayout), []byte(layout))
 	b.SetInternal([]byte(keySeq), binary.BigEndian.AppendUint64(nil, seq))
 	b.SetInternal([]byte(keyModel), []byte(x.model()))
+	b.SetInternal([]byte(keyWords), []byte(x.wordsDigest()))
 }
 
 func (x *Index) model() string {
@@ -201,8 +208,8 @@ func (x *Index) publish(g generation) error {
 	if len(seq) == 8 {
 		n = binary.BigEndian.Uint64([]byte(seq))
 	}
-	if x.model() != v.internal(keyModel) {
-		n = 0 // its vectors are another model's: the owner rebuilds
+	if x.model() != v.internal(keyModel) || x.wordsDigest() != v.internal(keyWords) {
+		n = 0 // made with another model or other words of the operator: the owner rebuilds
 	}
 	x.current = g
 	x.seq.Store(n)
@@ -244,7 +251,12 @@ func (x *Index) Update(ctx context.Context, c catalog.Change) error {
 	for _, id := range c.Removed {
 		b.Delete(idOf(id))
 	}
-	if err := x.fill(ctx, b, newAnalyzer(), c.Upserted, func(string) catalog.ServerText { return c.About }); err != nil {
+	tools := c.Upserted
+	if c.All != nil {
+		tools = c.All // what its parameters have in common may be another now
+	}
+	f := filler{newAnalyzer(), func(string) catalog.ServerText { return c.About }, x.said, commonParams(tools)}
+	if err := x.fill(ctx, b, f, tools); err != nil {
 		return err
 	}
 	x.stamp(b, c.Seq)
@@ -254,14 +266,27 @@ func (x *Index) Update(ctx context.Context, c catalog.Change) error {
 	return x.publish(x.current)
 }
 
+// filler is what is needed to make documents of tools.
+type filler struct {
+	*analyzer
+	about  func(server string) catalog.ServerText
+	said   func(catalog.ID) catalog.Words // what the operator adds
+	common map[string]map[string]bool     // by server
+}
+
+// of is what is said of a tool beside its definition.
+func (f filler) of(t *catalog.Tool) surroundings {
+	return surroundings{f.about(t.ID.Server), f.said(t.ID).String(), f.common[t.ID.Server]}
+}
+
 // fill adds tools to a batch.
-func (x *Index) fill(ctx context.Context, b *bleve.Batch, a *analyzer, tools []*catalog.Tool, about func(server string) catalog.ServerText) error {
-	encoded, err := x.embed(ctx, tools, about)
+func (x *Index) fill(ctx context.Context, b *bleve.Batch, f filler, tools []*catalog.Tool) error {
+	encoded, err := x.embed(ctx, tools, f)
 	if err != nil {
 		return err
 	}
 	for i, t := range tools {
-		if err := b.IndexAdvanced(newDocument(a, t, about(t.ID.Server), encoded[i])); err != nil {
+		if err := b.IndexAdvanced(newDocument(f.analyzer, t, f.of(t), encoded[i])); err != nil {
 			return fmt.Errorf("index %s: %w", t.ID, err)
 		}
 	}
@@ -291,12 +316,11 @@ func (x *Index) Rebuild(ctx context.Context, tools []*catalog.Tool, servers map[
 }
 
 func (x *Index) build(ctx context.Context, g generation, tools []*catalog.Tool, servers map[string]catalog.ServerText, seq uint64, progress func(done, total int)) error {
-	a := newAnalyzer()
-	about := func(server string) catalog.ServerText { return servers[server] }
+	f := filler{newAnalyzer(), func(server string) catalog.ServerText { return servers[server] }, x.said, commonParams(tools)}
 	for done := 0; ; {
 		n := min(batchSize, len(tools)-done)
 		b := g.ix.NewBatch()
-		if err := x.fill(ctx, b, a, tools[done:done+n], about); err != nil {
+		if err := x.fill(ctx, b, f, tools[done:done+n]); err != nil {
 			return err
 		}
 		done += n

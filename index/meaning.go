@@ -3,6 +3,7 @@ package index
 import (
 	"context"
 	"math"
+	"strings"
 
 	"toolrouter/internal/catalog"
 )
@@ -73,6 +74,15 @@ func (v *vectors) cosines(query []float32, f func(number int, cosine float64)) {
 	}
 }
 
+// between is the cosine of two documents, 0 if one has no vector.
+func (v *vectors) between(a, b int) float64 {
+	if a >= len(v.scale) || b >= len(v.scale) {
+		return 0
+	}
+	product := dot(v.data[a*v.dim:(a+1)*v.dim], v.data[b*v.dim:(b+1)*v.dim])
+	return float64(float32(product) * v.scale[a] * v.scale[b])
+}
+
 // dot is the inner product. Four sums at a time keep the processor busy.
 func dot(a, b []int8) int32 {
 	var s0, s1, s2, s3 int32
@@ -90,31 +100,61 @@ func dot(a, b []int8) int32 {
 	return s0 + s1 + s2 + s3
 }
 
-// embed makes the encoded vectors of tools; nil ones without an Embedder.
-func (x *Index) embed(ctx context.Context, tools []*catalog.Tool, about func(string) catalog.ServerText) ([][]byte, error) {
+// embed makes the encoded vectors of tools; nil ones without an Embedder. A
+// tool's vector is that of what it is called and does, with some of what its
+// parameters are added.
+func (x *Index) embed(ctx context.Context, tools []*catalog.Tool, f filler) ([][]byte, error) {
 	out := make([][]byte, len(tools))
 	if x.opts.Embedder == nil || len(tools) == 0 {
 		return out, nil
 	}
-	texts := make([]string, len(tools))
-	for i, t := range tools {
-		texts[i] = meaningText(t, about(t.ID.Server))
+	texts := make([]string, 0, 2*len(tools))
+	for _, t := range tools {
+		around := f.of(t)
+		texts = append(texts, meaningText(t, around.said), paramsText(t, around.common))
 	}
 	found, err := x.opts.Embedder.Embed(ctx, texts)
 	if err != nil {
 		return nil, err
 	}
-	for i, v := range found {
-		out[i] = encode(v)
+	for i := range tools {
+		sum := found[2*i]
+		for j, c := range found[2*i+1] {
+			sum[j] += paramsMeaning * c
+		}
+		out[i] = encode(sum)
 	}
 	return out, nil
 }
 
-// meaningText is what of a tool is embedded: what it is called and what it does.
-func meaningText(t *catalog.Tool, _ catalog.ServerText) string {
-	return t.ID.Tool + "\n" + clip(t.Title, maxParamText) + "\n" + clip(t.Description, maxMeaning)
+// What of a tool is embedded: later words of a long description are notes.
+const (
+	describeWords = 30
+	paramWords    = 12
+	paramsMeaning = 0.4 // weight of the parameters
+)
+
+// meaningText is what a tool is called and what it does.
+func meaningText(t *catalog.Tool, said string) string {
+	return t.ID.Tool + ". " + clip(t.Title, maxParamText) + " " + firstWords(said, describeWords) + " " + firstWords(t.Description, describeWords)
 }
 
-// maxMeaning bounds the description that is embedded: what comes late in a long
-// one is notes.
-const maxMeaning = 600
+// paramsText is what a tool takes.
+func paramsText(t *catalog.Tool, common map[string]bool) string {
+	var b strings.Builder
+	for i, p := range t.Params {
+		if i == maxParamsIndexed {
+			break
+		}
+		if !common[p.Name] {
+			b.WriteString(p.Name + " " + firstWords(p.Description, paramWords) + " ")
+		}
+	}
+	return b.String()
+}
+
+// firstWords cuts a text after some words.
+func firstWords(text string, n int) string {
+	fields := strings.Fields(clip(text, maxTextBytes))
+	return strings.Join(fields[:min(n, len(fields))], " ")
+}

@@ -25,50 +25,72 @@ func (x *Index) Search(ctx context.Context, q catalog.Query) (catalog.Found, err
 	}
 	s := v.borrow()
 	defer v.giveBack(s)
-	a := analyzers.Get().(*analyzer)
-	defer analyzers.Put(a)
-	clauses, err := v.clauses(ctx, a, text)
+	needs, note, err := x.read(ctx, v, text)
 	if err != nil {
 		return catalog.Found{}, fmt.Errorf("search: %w", err)
 	}
-	if err := v.words(ctx, s, clauses); err != nil {
-		return catalog.Found{}, fmt.Errorf("search: %w", err)
-	}
-	meant, err := x.meant(ctx, v, text)
+	all, err := v.rank(ctx, s, needs, v.names.find(text), q.Keep)
 	if err != nil {
 		return catalog.Found{}, fmt.Errorf("search: %w", err)
 	}
-	all := v.fuse(s, meant, foldName(text), q.Keep)
-	return x.answer(ctx, v, clauses, all, q)
+	if len(all) == 0 {
+		near := v.nearest(v.collect(s, needs[0].meant, 0, noMeaning, q.Keep, nil))
+		return catalog.Found{Near: near, Note: note}, ctx.Err()
+	}
+	found, err := x.answer(ctx, v, needs, all, q)
+	found.Note = note
+	return found, err
 }
 
-// candidate is a document with its scores.
-type candidate struct {
-	number         int
-	score          float64
-	words, meaning float64
-	named          bool
+// read takes a request apart into what the arms need.
+func (x *Index) read(ctx context.Context, v *view, text string) (needs []need, note string, err error) {
+	a := analyzers.Get().(*analyzer)
+	defer analyzers.Put(a)
+	texts := split(text)
+	needs = make([]need, len(texts))
+	for i, t := range texts {
+		if needs[i].clauses, err = v.clauses(ctx, a, t); err != nil {
+			return nil, "", err
+		}
+	}
+	note, err = x.meant(ctx, v, texts, needs)
+	return needs, note, err
+}
+
+// meant fills in the cosines of every document: by the model outside the process
+// if there is one that answers, else by the built-in one if there is that. The
+// note says why the first did not.
+func (x *Index) meant(ctx context.Context, v *view, texts []string, needs []need) (note string, err error) {
+	all, note, ok := x.remoteMeantAll(ctx, v, texts)
+	if !ok {
+		if x.opts.Embedder == nil || len(v.vectors.scale) == 0 {
+			return note, nil
+		}
+		queries, err := x.opts.Embedder.Embed(ctx, texts)
+		if err != nil {
+			return note, err
+		}
+		all = make([][]float32, len(texts))
+		for i, q := range queries {
+			all[i] = make([]float32, len(v.docs))
+			v.vectors.cosines(q, func(n int, c float64) { all[i][n] = float32(c) })
+		}
+	}
+	for i := range needs {
+		needs[i].meant = all[i]
+	}
+	return note, nil
 }
 
 // answer cuts the ranking to what was asked for.
-func (x *Index) answer(ctx context.Context, v *view, clauses []clause, all []candidate, q catalog.Query) (catalog.Found, error) {
-	slices.SortFunc(all, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(v.docs[a.number].name, v.docs[b.number].name))
-	})
-	good := len(all)
-	for good > 0 && all[good-1].score < threshold {
-		good--
-	}
-	found := catalog.Found{Total: good}
-	if good == 0 {
-		found.Near = v.nearest(all)
-		return found, ctx.Err()
-	}
-	from, to := min(q.Offset, good), min(q.Offset+min(q.Limit, maxHits), good)
-	for _, c := range all[from:to] {
+func (x *Index) answer(ctx context.Context, v *view, needs []need, all []candidate, q catalog.Query) (catalog.Found, error) {
+	x.trust(v, all)
+	found := catalog.Found{Total: len(all)}
+	from, to := min(max(q.Offset, 0), len(all)), min(max(q.Offset, 0)+min(max(q.Limit, 0), maxHits), len(all))
+	for _, c := range x.page(v, all, to)[from:] {
 		hit := catalog.Hit{ID: v.docs[c.number].id, Score: c.score}
 		if q.Explain {
-			why, err := v.explain(ctx, clauses, c)
+			why, err := x.explain(ctx, v, needs, c)
 			if err != nil {
 				return catalog.Found{}, err
 			}
@@ -79,11 +101,39 @@ func (x *Index) answer(ctx context.Context, v *view, clauses []clause, all []can
 	return found, ctx.Err()
 }
 
+// compare orders candidates: score, then public name.
+func (v *view) compare(a, b candidate) int {
+	return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(v.docs[a.number].name, v.docs[b.number].name))
+}
+
+// first gives the n best in order. Most queries match thousands of tools a
+// little and want five: sorting them all would take longer than finding them.
+func (v *view) first(all []candidate, n int) []candidate {
+	if len(all) < 4*n {
+		slices.SortFunc(all, v.compare)
+		return all[:n]
+	}
+	out := make([]candidate, 0, n+1)
+	for _, c := range all {
+		if len(out) == n && (n == 0 || v.compare(c, out[n-1]) >= 0) {
+			continue
+		}
+		i, _ := slices.BinarySearchFunc(out, c, v.compare)
+		out = slices.Insert(out, i, c)
+		out = out[:min(len(out), n)]
+	}
+	return out
+}
+
 // maxNear is how many servers are named when nothing fits.
 const maxNear = 3
 
 // nearest names the servers of the best of what was too weak.
 func (v *view) nearest(all []candidate) (servers []string) {
+	for i := range all {
+		all[i].score = all[i].words + all[i].meaning
+	}
+	slices.SortFunc(all, v.compare)
 	for _, c := range all {
 		if s := v.docs[c.number].id.Server; !slices.Contains(servers, s) {
 			servers = append(servers, s)
@@ -95,10 +145,10 @@ func (v *view) nearest(all []candidate) (servers []string) {
 	return servers
 }
 
-// explain tells which words a hit has and what each arm adds.
-func (v *view) explain(ctx context.Context, clauses []clause, c candidate) ([]catalog.Reason, error) {
+// explain tells what each arm adds to a hit's score, and which words it has.
+func (x *Index) explain(ctx context.Context, v *view, needs []need, c candidate) ([]catalog.Reason, error) {
 	var has, lacks []string
-	for _, cl := range clauses {
+	for _, cl := range needs[0].clauses {
 		there, err := v.has(ctx, cl, c.number)
 		if err != nil {
 			return nil, err
@@ -111,26 +161,30 @@ func (v *view) explain(ctx context.Context, clauses []clause, c candidate) ([]ca
 	}
 	note := strings.Join(has, " ")
 	if len(lacks) > 0 {
-		note += " (not: " + strings.Join(lacks, " ") + ")"
+		note = strings.TrimSpace(note + " (not: " + strings.Join(lacks, " ") + ")")
 	}
-	why := []catalog.Reason{{Part: "words", Score: wordsShare(c.words), Note: note}}
-	if len(v.vectors.scale) > 0 {
-		why = append(why, catalog.Reason{Part: "meaning", Score: meaningShare(c.meaning), Note: fmt.Sprintf("cosine %.2f", c.meaning)})
+	why := []catalog.Reason{{Part: "words", Score: c.fromWords, Note: note}}
+	if needs[0].meant != nil {
+		why = append(why, catalog.Reason{Part: "meaning", Score: c.fromMeaning, Note: fmt.Sprintf("cosine %.2f", c.meaning)})
+	}
+	if len(needs) > 1 {
+		why = append(why, catalog.Reason{Part: "one of the needs", Score: c.fromPart, Note: fmt.Sprintf("the request has %d", len(needs)-1)})
 	}
 	if c.named {
 		why = append(why, catalog.Reason{Part: "exact name", Score: nameBonus})
 	}
-	return why, nil
+	return append(why, x.operatorReasons(v.docs[c.number].id, c.score)...), nil
 }
 
 // has reports whether a document has any term of a clause.
-func (v *view) has(ctx context.Context, c clause, number int) (there bool, err error) {
+func (v *view) has(ctx context.Context, c clause, number int) (bool, error) {
 	for _, variant := range c.terms {
-		for _, f := range scored {
-			err = v.postings(ctx, variant.term, f.name, func(d int, _, _ float64) { there = there || d == number })
-			if err != nil || there {
-				return there, err
-			}
+		l, err := v.list(ctx, variant.term)
+		if err != nil {
+			return false, err
+		}
+		if _, there := slices.BinarySearch(l.docs, uint32(number)); there {
+			return true, nil
 		}
 	}
 	return false, nil

@@ -2,8 +2,6 @@ package index
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -18,19 +16,21 @@ import (
 // document is known by its number in the snapshot.
 type view struct {
 	reader  bleveindex.IndexReader
-	docs    []doc              // by number; deleted ones have no id
-	live    int                // documents that are not deleted
-	average map[string]float64 // length of each scored field
+	docs    []doc // by number; deleted ones have no id
+	live    int   // documents that are not deleted
 	vectors vectors
+	names   names
+	lists   lists
 	scratch sync.Pool // *scratch
 	refs    atomic.Int64
 }
 
 // doc is a document as far as it is kept in memory.
 type doc struct {
-	id   catalog.ID
-	name string // the public name, by which equal scores are ordered
-	bare string // the tool's own name, folded
+	id    catalog.ID
+	name  string  // the public name, by which equal scores are ordered
+	damp  float64 // how much its length takes from a word: 1 for an average one
+	words float64 // different words in its name
 }
 
 // newView reads what a search needs. The view holds one reference: its owner's.
@@ -43,7 +43,7 @@ func newView(ix bleve.Index, model string, dim int) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &view{reader: reader, average: map[string]float64{}}
+	v := &view{reader: reader, names: newNames(), lists: lists{byTerm: map[string]list{}}}
 	v.refs.Store(1)
 	if err := v.load(model, dim); err != nil {
 		reader.Close()
@@ -86,7 +86,10 @@ func (v *view) add(id bleveindex.IndexInternalID, withVector bool) error {
 		v.docs = append(v.docs, doc{})
 	}
 	tool := parseID(name)
-	v.docs[number] = doc{id: tool, name: catalog.PublicName(tool.Server, tool.Tool), bare: foldName(tool.Tool)}
+	public := catalog.PublicName(tool.Server, tool.Tool)
+	v.docs[number] = doc{id: tool, name: public}
+	v.names.add(number, 0, tool.Tool)
+	v.names.add(number, 1, public)
 	v.live++
 	if !withVector {
 		return nil
@@ -103,18 +106,26 @@ func (v *view) add(id bleveindex.IndexInternalID, withVector bool) error {
 	return nil
 }
 
-// measure notes the average length of each field.
+// measure notes the tools' lengths. bleve's own average is of the different terms
+// in the whole index, which is another thing.
 func (v *view) measure() error {
-	stats, ok := v.reader.(bleveindex.BM25Reader)
-	if !ok {
-		return fmt.Errorf("the index tells no lengths of fields")
+	lengths := make([]float64, len(v.docs))
+	total := 0.0
+	list, err := v.open(context.Background(), everyTool, true)
+	if err != nil {
+		return err
 	}
-	for _, f := range scored {
-		n, err := stats.FieldCardinality(f.name)
-		if err != nil {
-			return err
-		}
-		v.average[f.name] = max(float64(n)/float64(max(v.live, 1)), 1)
+	err = each(list, func(d int, freq uint64, norm float64) {
+		lengths[d] = 1 / (norm * norm) // scorch tells a length as its inverse root
+		v.docs[d].words = float64(freq - 1)
+		total += lengths[d]
+	})
+	if err != nil {
+		return err
+	}
+	average := max(total/float64(max(v.live, 1)), 1)
+	for d := range v.docs {
+		v.docs[d].damp = 1 - b + b*lengths[d]/average
 	}
 	return nil
 }
@@ -126,31 +137,6 @@ func (v *view) internal(key string) string {
 		return ""
 	}
 	return string(b)
-}
-
-// postings calls f for every document that has the term in the field, with how
-// often and how long the field is.
-func (v *view) postings(ctx context.Context, term, field string, f func(number int, freq, length float64)) error {
-	r, err := v.reader.TermFieldReader(ctx, []byte(term), field, true, true, false)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	var at bleveindex.TermFieldDoc
-	for {
-		d, err := r.Next(&at)
-		if err != nil {
-			return err
-		}
-		if d == nil {
-			return nil
-		}
-		length := 1.0
-		if d.Norm > 0 {
-			length = 1 / (d.Norm * d.Norm) // scorch keeps the length as its inverse root
-		}
-		f(int(d.ID.Value()), float64(d.Freq), length)
-	}
 }
 
 // acquire takes the current view for one search.
@@ -168,15 +154,4 @@ func (v *view) release() {
 	if v.refs.Add(-1) == 0 {
 		v.reader.Close()
 	}
-}
-
-// foldName gives the one form of all spellings of a name.
-func foldName(name string) string {
-	return strings.Map(func(r rune) rune {
-		switch r {
-		case '_', '-', '.', '/', ':', ' ':
-			return -1
-		}
-		return r
-	}, strings.ToLower(name))
 }

@@ -1,43 +1,29 @@
 package index
 
 import (
-	"cmp"
 	"context"
 	"math"
-	"slices"
 )
 
 // BM25 constants.
 const (
-	k1            = 1.2 // how soon a word that occurs again stops adding
-	enough        = 1.0 // a word's weighted count in the tool that would answer perfectly
-	maxQueryTerms = 24  // of a long request, the rarest
-	maxRepeats    = 2.0 // a word that the query repeats counts at most this often
+	k1        = 0.8  // how soon a word that occurs again stops adding
+	b         = 0.75 // how much a tool's length counts
+	nameShare = 0.15 // what a tool can gain by being called as it is asked for
+	enough    = 1.0  // a word's weighted count in the tool that would answer perfectly
 )
-
-// clause is one thing the query asks for: a term, with others that mean much the
-// same and count less. A tool gets the best of them, not the sum.
-type clause struct {
-	text   string    // the word as it was asked
-	terms  []variant // the term itself first
-	weight float64
-	idf    float64 // of the first term
-}
-
-type variant struct {
-	term   string
-	weight float64
-}
 
 // scratch is the memory of one search, kept for the next.
 type scratch struct {
-	count  []float64 // of the term at hand: weighted count by document
 	best   []float64 // of the clause at hand
 	total  []float64 // of the query
-	marks  []bool    // documents in touched
-	term   []int     // documents that have the term at hand
+	named  []float64 // of the query: words of the tool's name
+	asked  []float64 // of the query: what these words weigh
+	marks  []bool    // documents in found
 	clause []int     // documents that have the clause at hand
 	found  []int     // documents that have any clause
+
+	candidates []candidate
 }
 
 func (v *view) borrow() *scratch {
@@ -45,22 +31,24 @@ func (v *view) borrow() *scratch {
 		return s
 	}
 	n := len(v.docs)
-	return &scratch{count: make([]float64, n), best: make([]float64, n), total: make([]float64, n), marks: make([]bool, n)}
+	return &scratch{best: make([]float64, n), total: make([]float64, n), named: make([]float64, n), asked: make([]float64, n), marks: make([]bool, n)}
 }
 
 // giveBack leaves the scratch as new.
 func (v *view) giveBack(s *scratch) {
+	s.reset()
+	v.scratch.Put(s)
+}
+
+// reset makes room for the next need.
+func (s *scratch) reset() {
 	for _, d := range s.found {
-		s.total[d], s.marks[d] = 0, false
+		s.total[d], s.named[d], s.asked[d], s.marks[d] = 0, 0, 0, false
 	}
 	for _, d := range s.clause {
 		s.best[d] = 0
 	}
-	for _, d := range s.term {
-		s.count[d] = 0
-	}
-	s.found, s.clause, s.term = s.found[:0], s.clause[:0], s.term[:0]
-	v.scratch.Put(s)
+	s.found, s.clause = s.found[:0], s.clause[:0]
 }
 
 // words scores documents by BM25F. The scores in s.total are divided so that a
@@ -72,14 +60,17 @@ func (v *view) words(ctx context.Context, s *scratch, clauses []clause) error {
 		if err := v.score(ctx, s, &clauses[i]); err != nil {
 			return err
 		}
-		perfect += clauses[i].weight * clauses[i].idf
+		perfect += clauses[i].idf
 	}
 	if perfect == 0 {
 		return nil
 	}
-	perfect *= saturate(enough)
 	for _, d := range s.found {
-		s.total[d] /= perfect
+		s.total[d] /= perfect * saturate(enough)
+		if s.named[d] > 0 {
+			whole := min(s.named[d]/v.docs[d].words, 1)
+			s.total[d] += nameShare / saturate(enough) * whole * min(2*s.asked[d]/perfect, 1)
+		}
 	}
 	return nil
 }
@@ -89,104 +80,41 @@ func saturate(count float64) float64 { return count * (k1 + 1) / (count + k1) }
 // score adds one clause to every document that has it.
 func (v *view) score(ctx context.Context, s *scratch, c *clause) error {
 	for i, variant := range c.terms {
-		if err := v.count(ctx, s, variant.term); err != nil {
+		l, err := v.list(ctx, variant.term)
+		if err != nil {
 			return err
 		}
-		idf := v.idf(len(s.term))
+		idf := v.idf(len(l.docs))
 		if i == 0 {
 			c.idf = idf
 		}
-		for _, d := range s.term {
+		// A rare synonym of a common word is worth no more than the word.
+		weight := variant.weight * min(idf, c.idf)
+		for i := range l.docs {
+			d, worth, inName := l.at(i)
 			if s.best[d] == 0 {
 				s.clause = append(s.clause, d)
 			}
-			// A rare synonym of a common word is worth no more than the word.
-			s.best[d] = max(s.best[d], variant.weight*min(idf, c.idf)*saturate(s.count[d]))
-			s.count[d] = 0
+			s.best[d] = max(s.best[d], weight*worth)
+			if inName {
+				s.named[d] += variant.weight
+				s.asked[d] += weight
+			}
 		}
-		s.term = s.term[:0]
 	}
 	for _, d := range s.clause {
 		if !s.marks[d] {
 			s.marks[d] = true
 			s.found = append(s.found, d)
 		}
-		s.total[d] += c.weight * s.best[d]
+		s.total[d] += s.best[d]
 		s.best[d] = 0
 	}
 	s.clause = s.clause[:0]
 	return nil
 }
 
-// count notes which documents have a term, and how much of it.
-func (v *view) count(ctx context.Context, s *scratch, term string) error {
-	for _, f := range scored {
-		average := v.average[f.name]
-		err := v.postings(ctx, term, f.name, func(d int, freq, length float64) {
-			if s.count[d] == 0 {
-				s.term = append(s.term, d)
-			}
-			s.count[d] += f.weight * freq / (1 - f.b + f.b*length/average)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // idf is how much a term that n documents have tells about one of them.
 func (v *view) idf(n int) float64 {
 	return math.Log(1 + (float64(v.live)-float64(n)+0.5)/(float64(n)+0.5))
-}
-
-// clauses reads a query. Of a long one the rarest terms are kept, for they say
-// what is meant; a term that no tool has stays, so that finding nothing of it
-// counts.
-func (v *view) clauses(ctx context.Context, a *analyzer, text string) ([]clause, error) {
-	var out []clause
-	at := map[string]int{}
-	for _, w := range words(text) {
-		if stopWords[w] {
-			continue
-		}
-		term := a.stem(w)
-		if i, seen := at[term]; seen {
-			out[i].weight = min(out[i].weight+0.5, maxRepeats)
-			continue
-		}
-		at[term] = len(out)
-		out = append(out, clause{text: w, terms: []variant{{term, 1}}, weight: 1})
-	}
-	if len(out) <= maxQueryTerms {
-		return out, nil
-	}
-	for i := range out {
-		n, err := v.frequency(ctx, out[i].terms[0].term)
-		if err != nil {
-			return nil, err
-		}
-		out[i].idf = v.idf(n)
-		if n == 0 {
-			out[i].idf = 0 // in a long text, a word of no tool is talk
-		}
-	}
-	slices.SortStableFunc(out, func(a, b clause) int { return cmp.Compare(b.idf*b.weight, a.idf*a.weight) })
-	return out[:maxQueryTerms], nil
-}
-
-// frequency is in how many documents' most telling field a term occurs.
-func (v *view) frequency(ctx context.Context, term string) (int, error) {
-	most := 0
-	for _, f := range scored {
-		r, err := v.reader.TermFieldReader(ctx, []byte(term), f.name, false, false, false)
-		if err != nil {
-			return 0, err
-		}
-		most = max(most, int(r.Count()))
-		if err := r.Close(); err != nil {
-			return 0, err
-		}
-	}
-	return most, nil
 }

@@ -22,6 +22,7 @@ func (r *Router) Call(ctx context.Context, req CallRequest) (json.RawMessage, er
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("call %s: %w", shown(req.Name, maxReason), err)
 	}
+	r.awaitListing(ctx, callPatience, func() bool { return r.knows(req.Name) })
 	t, problem := r.target(ctx, req.Name)
 	if t == nil {
 		return ErrorResult(problem), nil

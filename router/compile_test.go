@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"toolrouter/internal/catalog"
 )
@@ -55,7 +54,6 @@ func TestCompileOddSchemas(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			start := time.Now()
 			c := compile(json.RawMessage([]byte(tt.schema)[:len(tt.schema):len(tt.schema)]))
 			if tt.schema == "" {
 				c = compile(nil)
@@ -65,8 +63,8 @@ func TestCompileOddSchemas(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.check(v, New(newFakeIndex(), &fakeUpstream{}, Options{}).log)
-			if d := time.Since(start); d > 500*time.Millisecond {
-				t.Errorf("took %v", d)
+			if c.left < -1 {
+				t.Errorf("the check went on for %d steps after its last", -c.left)
 			}
 			if (c.schema == nil) != tt.unchecked {
 				t.Errorf("unchecked = %v (%v), want %v", c.schema == nil, c.why, tt.unchecked)

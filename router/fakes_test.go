@@ -20,6 +20,7 @@ type fakeIndex struct {
 	mu    sync.Mutex
 	tools map[catalog.ID]*catalog.Tool
 	near  []string
+	note  string
 	seq   uint64
 	fails error // what Update answers
 
@@ -58,7 +59,7 @@ func (x *fakeIndex) Search(_ context.Context, q catalog.Query) (catalog.Found, e
 	slices.SortFunc(hits, func(a, b catalog.Hit) int {
 		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.ID.String(), b.ID.String()))
 	})
-	found := catalog.Found{Total: len(hits)}
+	found := catalog.Found{Total: len(hits), Note: x.note}
 	if len(hits) == 0 {
 		found.Near = x.near
 	}

@@ -64,7 +64,9 @@ func (l *look) nothing(req SearchRequest, found catalog.Found, first int) Search
 		b.WriteString("Nearest servers:\n  " + strings.Join(near, "\n  ") + "\n")
 	}
 	b.WriteString(`Try other words, or list a server with ` + SearchTool + `{"server":"…"}.`)
-	return SearchResult{Text: b.String()}
+	caveat := shown(found.Note, maxReason)
+	b.WriteString(caveatLine(caveat))
+	return SearchResult{Text: b.String(), Note: caveat}
 }
 
 // serverText is a server's line of the overview.

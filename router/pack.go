@@ -13,6 +13,7 @@ type page struct {
 	noun, plural string
 	catalog      string                 // "4,633 tools on 176 servers"
 	note         string                 // a line under the header, "" for none
+	caveat       string                 // why the answer may be worse than it could be, "" if it is not
 	more         func(shown int) string // the line that leads on after so many entries, "" if nothing follows
 }
 
@@ -25,7 +26,7 @@ func (p *page) pack(budget int) SearchResult {
 	if n := len(p.entries) - 1; n > 0 {
 		tail = max(tail, len(p.more(n)))
 	}
-	room -= tail + len("\n") + len(p.schemaLine())
+	room -= tail + len("\n") + len(p.schemaLine()) + len(caveatLine(p.caveat))
 	if p.note != "" {
 		room -= len(p.note) + 1
 	}
@@ -43,8 +44,16 @@ func (p *page) pack(budget int) SearchResult {
 	if more := p.more(len(forms)); more != "" {
 		b.WriteString(more + "\n")
 	}
-	b.WriteString(p.schemaLine())
-	return SearchResult{Text: b.String(), Hits: hitsOf(p.entries), Shown: len(forms), Total: p.total}
+	b.WriteString(p.schemaLine() + caveatLine(p.caveat))
+	return SearchResult{Text: b.String(), Hits: hitsOf(p.entries), Shown: len(forms), Total: p.total, Note: p.caveat}
+}
+
+// caveatLine is the last line of an answer that may be worse than it could be.
+func caveatLine(why string) string {
+	if why == "" {
+		return ""
+	}
+	return "\nnote: " + why
 }
 
 func hitsOf(entries []entry) []Hit {

@@ -30,10 +30,11 @@ type SearchResult struct {
 	Text    string // for a model; fits the token budget unless definitions were loaded
 	IsError bool   // Text says what was wrong with the request
 	Query   string
-	Hits    []Hit // best first, at most as many as asked for
-	Shown   int   // how many of the hits Text has room for; the next page begins after them
-	Total   int   // how many tools matched
-	Catalog int   // how many tools there are
+	Hits    []Hit  // best first, at most as many as asked for
+	Shown   int    // how many of the hits Text has room for; the next page begins after them
+	Total   int    // how many tools matched
+	Catalog int    // how many tools there are
+	Note    string // why the answer may be worse than it could be; "" if it is not
 	Took    time.Duration
 }
 
@@ -61,9 +62,10 @@ func (s SearchResult) MarshalJSON() ([]byte, error) {
 		Catalog int     `json:"catalog"`
 		TookMS  float64 `json:"took_ms"`
 		Hits    []Hit   `json:"hits"`
+		Note    string  `json:"note,omitempty"`
 		Text    string  `json:"text,omitempty"` // the same for a model or a terminal
 		Error   string  `json:"error,omitempty"`
-	}{s.Query, s.Total, s.Catalog, float64(s.Took.Microseconds()) / 1000, hits, s.Text, ""}
+	}{s.Query, s.Total, s.Catalog, float64(s.Took.Microseconds()) / 1000, hits, s.Note, s.Text, ""}
 	if s.IsError {
 		out.Error, out.Text = s.Text, ""
 	}

@@ -20,6 +20,7 @@ const (
 // of the answer; an error means that the index failed or the context ended.
 func (r *Router) Search(ctx context.Context, req SearchRequest) (SearchResult, error) {
 	start := time.Now()
+	r.awaitListing(ctx, searchPatience, r.someTools)
 	l := r.look()
 	res, err := l.answer(ctx, req)
 	if err != nil {
@@ -167,9 +168,10 @@ func (l *look) find(ctx context.Context, req SearchRequest, from position) (Sear
 	if len(entries) == 0 {
 		return l.nothing(req, found, first), nil
 	}
+	caveat := shown(found.Note, maxReason)
 	p := page{
 		entries: entries, first: first, total: total,
-		noun: "match", plural: "matches", catalog: l.countText(), note: l.meant(req, entries),
+		noun: "match", plural: "matches", catalog: l.countText(), note: l.meant(req, entries), caveat: caveat,
 		more: func(shown int) string {
 			if next[shown-1] >= found.Total {
 				return ""

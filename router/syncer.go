@@ -210,6 +210,7 @@ func (s *Syncer) apply(ctx context.Context, c catalog.Change, server string, tex
 	var err error
 	if !c.Empty() {
 		next.Snapshot = next.Snapshot.With(c)
+		c.All = next.Snapshot.Server(server)
 		err = s.updateIndex(ctx, c, next)
 		s.seq = c.Seq
 		s.log.Info("catalogue changed", "server", server, "seq", c.Seq,

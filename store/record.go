@@ -156,4 +156,3 @@ func (r *reader) uvarint() uint64 {
 	r.failed = true
 	return 0
 }
-

@@ -367,4 +367,3 @@ func pruneBucket(b *bolt.Bucket, keep func(string) bool) error {
 	}
 	return nil
 }
-

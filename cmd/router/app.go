@@ -15,6 +15,7 @@ import (
 
 	"toolrouter/configs"
 	"toolrouter/index"
+	"toolrouter/index/remote"
 	"toolrouter/internal/catalog"
 	"toolrouter/router"
 	"toolrouter/router/endpoint"
@@ -33,6 +34,8 @@ type app struct {
 	syncer   *router.Syncer
 	backends *upstream.Manager
 	endpoint *endpoint.Endpoint
+	model    *remote.Client // nil without an embeddings endpoint
+	remote   *remote.Filler // nil without an embeddings endpoint
 	started  time.Time
 	address  string              // of the HTTP endpoint, "" if there is none
 	loaded   atomic.Bool         // the catalogue is searchable
@@ -67,9 +70,14 @@ func (a *app) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if a.index, err = index.Open(filepath.Join(a.cfg.State, "index"), index.Options{Log: a.log}); err != nil {
+	options, err := indexOptions(a.log)
+	if err != nil {
 		return err
 	}
+	if a.index, err = index.Open(filepath.Join(a.cfg.State, "index"), options); err != nil {
+		return err
+	}
+	a.index.SetWords(a.cfg.Words(), a.cfg.Priors())
 	a.backends = upstream.New(upstream.Options{
 		Log:     a.log,
 		Version: version(),
@@ -85,11 +93,15 @@ func (a *app) open(ctx context.Context) (err error) {
 		a.log.Error("load catalogue", "err", err)
 	}
 	a.loaded.Store(true)
-	return a.forgetUnwanted(ctx)
+	a.warnOfWords(a.cfg)
+	return a.openRemote(ctx)
 }
 
 // close lets go of the state directory. It is called once, after run.
 func (a *app) close() {
+	if a.model != nil {
+		a.model.Close()
+	}
 	if a.index != nil {
 		if err := a.index.Close(); err != nil {
 			a.log.Warn("close index", "err", err)
@@ -105,11 +117,13 @@ func (a *app) close() {
 // run starts the backends and the doors, and returns when all of it has ended:
 // the doors first, so that calls drain while their backends still live.
 func (a *app) run(ctx context.Context, doors ...func(context.Context) error) error {
+	defer paceGC()()
 	back, stopBack := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBack()
 	a.backends.Apply(a.cfg.Specs())
-	backends := make(chan error, 1)
-	go func() { backends <- a.backends.Run(back) }() // ends with back; awaited below
+	behind, behindCtx := errgroup.WithContext(back)
+	behind.Go(func() error { return a.backends.Run(behindCtx) }) // ends with back; awaited below
+	behind.Go(func() error { return a.runRemote(behindCtx) })    // ends with back; awaited below
 
 	front, frontCtx := errgroup.WithContext(ctx)
 	for _, door := range doors {
@@ -117,11 +131,13 @@ func (a *app) run(ctx context.Context, doors ...func(context.Context) error) err
 	}
 	err := front.Wait()
 	stopBack()
-	return errors.Join(err, <-backends)
+	return errors.Join(err, behind.Wait())
 }
 
 // forgetUnwanted drops the catalogues of servers that are no longer configured.
-// A disabled server is dropped too: its tools must not be found.
+// A disabled server is dropped too: its tools must not be found. Only a router
+// that serves does this; a short command, which may have been given another
+// config by mistake, leaves what is stored alone.
 func (a *app) forgetUnwanted(ctx context.Context) error {
 	wanted := map[string]bool{}
 	for _, s := range a.cfg.Specs() {
@@ -138,20 +154,23 @@ func (a *app) forgetUnwanted(ctx context.Context) error {
 	return nil
 }
 
-// apply takes over a new configuration's servers; everything else of it needs a
-// restart.
+// apply takes over a new configuration's servers and the words for their tools;
+// everything else of it needs a restart.
 func (a *app) apply(ctx context.Context, cfg *configs.Config) error {
 	a.mu.Lock()
 	a.cfg = cfg
 	a.mu.Unlock()
 	a.backends.Apply(cfg.Specs())
-	err := a.forgetUnwanted(ctx)
+	err := errors.Join(a.forgetUnwanted(ctx), a.applyWords(ctx, cfg))
+	a.warnOfWords(cfg)
 	a.router.Refresh()
+	a.catalogueChanged()
 	return err
 }
 
 // listed takes in a backend's new listing.
 func (a *app) listed(ctx context.Context, l upstream.Listing) error {
+	defer a.catalogueChanged()
 	return a.syncer.Sync(ctx, router.Listing{
 		Server:       l.Server.Name,
 		Digest:       l.Digest,
@@ -224,7 +243,7 @@ func (a *app) status() statusReport {
 		UptimeS: time.Since(a.started).Round(time.Millisecond).Seconds(),
 		Tools:   a.router.Snapshot().Len(),
 		Servers: []serverReport{},
-		Index:   indexReport{Documents: a.index.Len(), Seq: a.index.Seq(), Embedder: a.index.Embedder()},
+		Index:   a.indexReport(),
 		Config:  a.configFile(),
 	}
 	for _, s := range a.backends.Servers() {

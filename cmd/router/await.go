@@ -27,7 +27,7 @@ func (a *app) awaitTools(ctx context.Context, tell func(line string)) error {
 	defer cancel()
 	known := map[string]bool{}
 	for _, s := range a.backends.Servers() {
-		known[s.Name] = s.State == catalog.Idle || s.Tools > 0
+		known[s.Name] = len(a.router.Snapshot().Server(s.Name)) > 0
 	}
 	err := a.awaitBackends(limited, func(s catalog.Server, after time.Duration) {
 		if !known[s.Name] && s.State != catalog.Disabled {

@@ -29,8 +29,8 @@ const (
 
 // dial gives a client of the router that runs on the state directory, nil if
 // none does.
-func dial(ctx context.Context, cfg *configs.Config) *endpoint.Client {
-	c := endpoint.Dial(socketPath(cfg))
+func dial(ctx context.Context, state string) *endpoint.Client {
+	c := endpoint.Dial(socketPath(state))
 	if err := c.Ping(ctx); err != nil {
 		return nil
 	}
@@ -40,13 +40,17 @@ func dial(ctx context.Context, cfg *configs.Config) *endpoint.Client {
 // withRouter lets do ask the running router, or, when none runs, this process
 // as the router for as long as it takes.
 func (e *env) withRouter(ctx context.Context, n need, do func(context.Context, doer) error) error {
+	state, err := e.state()
+	if err != nil {
+		return fail(exitUsage, "", err)
+	}
+	if running := dial(ctx, state); running != nil {
+		defer running.Close()
+		return told(do(ctx, running))
+	}
 	cfg, err := e.config(nil)
 	if err != nil {
 		return err
-	}
-	if running := dial(ctx, cfg); running != nil {
-		defer running.Close()
-		return told(do(ctx, running))
 	}
 	e.warn(cfg)
 	e.quiet(cfg)
@@ -95,7 +99,7 @@ func (o own) Search(ctx context.Context, req router.SearchRequest) (endpoint.Sea
 	}
 	return endpoint.SearchAnswer{
 		Query: found.Query, Total: found.Total, Catalog: found.Catalog,
-		TookMS: float64(found.Took.Microseconds()) / 1000, Hits: found.Hits, Text: found.Text,
+		TookMS: float64(found.Took.Microseconds()) / 1000, Hits: found.Hits, Note: found.Note, Text: found.Text,
 	}, err
 }
 

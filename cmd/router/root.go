@@ -118,7 +118,7 @@ few tools that fit a need, and loads a schema only when it wants one.
 		newDemoCommand(e), newServeCommand(e), newStdioCommand(e),
 		newSearchCommand(e), newCallCommand(e), newStatusCommand(e),
 		newAddCommand(e), newRemoveCommand(e), newEnableCommand(e), newDisableCommand(e),
-		newReindexCommand(e), newConfigCommand(e), newVersionCommand(e), newDemoServerCommand(e),
+		newReindexCommand(e), newEvalCommand(e), newConfigCommand(e), newVersionCommand(e), newDemoServerCommand(e),
 	)
 	return root
 }
@@ -129,9 +129,12 @@ func knownCommand(root *cobra.Command, args []string) error {
 		return nil
 	}
 	hint := `"router --help" lists the commands`
-	root.SuggestionsMinimumDistance = 2
-	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = fmt.Sprintf("did you mean %q?", "router "+near[0])
+	for _, distance := range []int{1, 2} { // the nearest first
+		root.SuggestionsMinimumDistance = distance
+		if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+			hint = fmt.Sprintf("did you mean %q?", "router "+near[0])
+			break
+		}
 	}
 	return fail(exitUsage, hint, fmt.Errorf("unknown command %q", args[0]))
 }
@@ -145,6 +148,11 @@ func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// state is the state directory, also where the rest of the config is broken.
+func (e *env) state() (string, error) {
+	return configs.StateDir(configs.LoadOptions{Path: e.configPath, Environ: os.Environ(), Overrides: map[string]string{"state": e.stateDir}})
 }
 
 // config loads the configuration: file, then environment, then flags.

@@ -47,6 +47,9 @@ func runServe(ctx context.Context, e *env, listen string) error {
 		return err
 	}
 	defer a.close()
+	if err := a.forgetUnwanted(ctx); err != nil {
+		return err
+	}
 	ln, err := listenHTTP(cfg.Listen)
 	if err != nil {
 		return err
@@ -83,12 +86,12 @@ func listenHTTP(addr string) (net.Listener, error) {
 }
 
 // socketPath is where the control socket of a state directory stands.
-func socketPath(cfg *configs.Config) string { return filepath.Join(cfg.State, "router.sock") }
+func socketPath(state string) string { return filepath.Join(state, "router.sock") }
 
 // listenControl opens the control socket, which only the user can use. The
 // caller owns the state directory, so a socket that stands there is a dead one.
 func listenControl(cfg *configs.Config) (net.Listener, error) {
-	path := socketPath(cfg)
+	path := socketPath(cfg.State)
 	if info, err := os.Lstat(path); err == nil {
 		if info.Mode()&os.ModeSocket == 0 {
 			return nil, fmt.Errorf("control socket: %s is there and is not a socket", path)

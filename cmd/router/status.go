@@ -38,9 +38,10 @@ type serverReport struct {
 }
 
 type indexReport struct {
-	Documents int    `json:"documents"`
-	Seq       uint64 `json:"seq"`
-	Embedder  string `json:"embedder"`
+	Documents int           `json:"documents"`
+	Seq       uint64        `json:"seq"`
+	Embedder  string        `json:"embedder"`         // the model for meaning, and how far it is
+	Remote    *remoteReport `json:"remote,omitempty"` // of an embeddings endpoint
 }
 
 func newStatusCommand(e *env) *cobra.Command {
@@ -58,13 +59,13 @@ everything that is not well.
 }
 
 func runStatus(ctx context.Context, e *env) error {
-	cfg, err := e.config(nil)
+	state, err := e.state()
 	if err != nil {
-		return err
+		return fail(exitUsage, "", err)
 	}
-	running := dial(ctx, cfg)
+	running := dial(ctx, state)
 	if running == nil {
-		return fail(exitNotOurs, `"router serve" starts one`, fmt.Errorf("no router is running on %s", cfg.State))
+		return fail(exitNotOurs, `"router serve" starts one`, fmt.Errorf("no router is running on %s", state))
 	}
 	defer running.Close()
 	raw, err := running.Status(ctx)
@@ -88,6 +89,9 @@ func printStatus(w io.Writer, r statusReport) error {
 	}
 	fmt.Fprintf(w, "\n%s on %s; index of %s at sequence %d\n", count(r.Tools, "tool"), count(len(r.Servers), "server"),
 		count(r.Index.Documents, "document"), r.Index.Seq)
+	if r.Index.Remote != nil {
+		fmt.Fprintln(w, r.Index.Remote.meaning(r.Index.Embedder))
+	}
 	if r.Problem != "" {
 		fmt.Fprintf(w, "config not taken over: %s\n", r.Problem)
 	}

@@ -44,7 +44,7 @@ func runStdio(ctx context.Context, e *env) error {
 	e.warn(cfg)
 	bridge := endpoint.NewBridge(e.in, e.out)
 	for alone := time.Now(); ; {
-		err := bridge.Attach(ctx, socketPath(cfg))
+		err := bridge.Attach(ctx, socketPath(cfg.State))
 		switch {
 		case errors.Is(err, endpoint.ErrLost):
 			alone = time.Now()
@@ -78,6 +78,9 @@ func hostStdio(ctx context.Context, e *env, cfg *configs.Config, load func() (*c
 		return err
 	}
 	defer a.close()
+	if err := a.forgetUnwanted(ctx); err != nil {
+		return err
+	}
 	control, err := listenControl(cfg)
 	if err != nil {
 		return fmt.Errorf("serve on stdio: %w", err)

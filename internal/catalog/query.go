@@ -29,4 +29,5 @@ type Found struct {
 	Hits  []Hit
 	Total int      // how many tools matched before the cut
 	Near  []string // when nothing fits: the servers nearest to the query, best first
+	Note  string   // why the answer may be worse than it could be, in a few words; "" if it is not
 }

@@ -15,6 +15,7 @@ type Change struct {
 	Seq      uint64     // the store's sequence number after the change
 	Upserted []*Tool
 	Removed  []ID
+	All      []*Tool // every tool of the server after the change, if whoever made the Change knows them
 }
 
 // Empty reports whether nothing changed.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -148,6 +149,7 @@ func dialAttach(ctx context.Context, socket string) (*net.UnixConn, *bufio.Reade
 		conn.Close()
 		return nil, nil, fmt.Errorf("attach to %s: %w: %w", socket, ErrNoRouter, err)
 	}
+	defer resp.Body.Close() // empty after the upgrade: what follows is not its
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		raw, _ := readAnswer(resp)
 		conn.Close()
@@ -164,7 +166,7 @@ func (b *Bridge) join(ctx context.Context, conn side, r *bufio.Reader) error {
 	err, joined := b.toRouter(ctx, conn, down)
 	conn.Close()
 	if !joined {
-		<-down
+		<-down // it ended because we hung up
 	}
 	if errors.Is(err, ErrLost) {
 		b.apologise()
@@ -285,7 +287,7 @@ func (b *Bridge) regreet(conn io.Writer) error {
 	}
 	b.mu.Unlock()
 	for _, g := range greet {
-		if _, err := conn.Write(append(g.line[:len(g.line):len(g.line)], '\n')); err != nil {
+		if _, err := conn.Write(append(slices.Clip(g.line), '\n')); err != nil {
 			return err
 		}
 	}

@@ -77,6 +77,7 @@ type SearchAnswer struct {
 	Catalog int          `json:"catalog"`
 	TookMS  float64      `json:"took_ms"`
 	Hits    []router.Hit `json:"hits"`
+	Note    string       `json:"note,omitempty"` // why the answer may be worse than it could be
 	Text    string       `json:"text,omitempty"` // the same, as a model sees it
 }
 

@@ -25,7 +25,8 @@ const (
 
 	defaultMaxBody  = 4 << 20
 	defaultMaxCalls = 256
-	defaultDrain    = 3 * time.Second
+	defaultDrain    = 2 * time.Second
+	afterDrain      = 500 * time.Millisecond // for the cancelled calls to say so
 	sweepEvery      = time.Minute
 	heartbeat       = 30 * time.Second
 	settle          = 250 * time.Millisecond // changes of the overview within this time are told once
@@ -38,7 +39,7 @@ type Options struct {
 	Origins      []string      // allowed in Origin besides the loopback ones, such as "https://app.example"
 	MaxBody      int64         // bytes of a request's body or a line; 0 means 4 MiB
 	MaxCalls     int           // calls answered at once, all clients together; 0 means 256
-	DrainTimeout time.Duration // for calls in flight when serving ends; 0 means 3 s
+	DrainTimeout time.Duration // for calls in flight when serving ends; 0 means 2 s
 
 	Status  func() any                                                      // what /api/status shows, marshalled to JSON; nil shows the version only
 	Reindex func(ctx context.Context, progress func(done, total int)) error // nil refuses /api/reindex
@@ -241,7 +242,7 @@ func (e *Endpoint) serve(ctx context.Context, ln net.Listener, h http.Handler) e
 	err := e.watch(l, failed)
 	e.drain(l, srv)
 	if err == nil {
-		<-failed
+		<-failed // http.ErrServerClosed
 		return nil
 	}
 	return fmt.Errorf("serve %s: %w", ln.Addr(), err)
@@ -274,9 +275,9 @@ func (e *Endpoint) drain(l *life, srv *http.Server) {
 	l.kill()
 	if errors.Is(err, context.DeadlineExceeded) {
 		e.log.Warn("calls in flight were cancelled", "err", err)
-		hard, cancel := context.WithTimeout(context.Background(), time.Second)
+		hard, cancel := context.WithTimeout(context.Background(), afterDrain)
 		defer cancel()
-		_ = srv.Shutdown(hard) // the cancelled calls say so to their clients
+		_ = srv.Shutdown(hard)
 	}
 	_ = srv.Close()
 	l.wait()

@@ -74,11 +74,20 @@ func (e *Endpoint) dispatch(w http.ResponseWriter, r *http.Request, body []byte,
 			q.sess.take(q.m)
 		}
 		w.WriteHeader(http.StatusAccepted)
-	case q.m.Method == methodCancel && q.sess != nil && q.sess.cancel(q.m.RequestID):
+	case q.m.Method == methodCancel && q.sess != nil && q.sess.cancel(q.m.RequestID), q.modern && isBareNotice(r.Header, q.m):
 		w.WriteHeader(http.StatusAccepted)
 	default:
 		e.delegate(w, r, body, q)
 	}
+}
+
+// isBareNotice reports whether a message is a notification that does not say by
+// which revision it is, as some clients of 2026-07-28 send when they cancel a
+// call, and give up the connection if it is refused. There is nothing to do:
+// without a session an id may be anybody's, and the call itself ended when its
+// stream was closed.
+func isBareNotice(h http.Header, m *message) bool {
+	return m.ID == nil && m.Method != "" && m.Version == nil && mcp.IsValidProtocolVersion(h.Get(headerVersion))
 }
 
 // answerPost serves tools/call and tools/list.

@@ -162,7 +162,7 @@ func appendModern(dst, result, serverInfo []byte) []byte {
 		dst = append(dst, serverInfo...)
 		dst = append(dst, '}', ',')
 	}
-	if empty && !(hasType && hasMeta) {
+	if empty && (!hasType || !hasMeta) {
 		dst = dst[:len(dst)-1] // no member follows the comma
 	}
 	if !hasMeta {

@@ -1,0 +1,242 @@
+package index
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"toolrouter/index/eval"
+	"toolrouter/internal/catalog"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+// TestRanking keeps the ranking of a small catalogue in a file, so that a change
+// of it is read by somebody. Wanted tools are marked.
+func TestRanking(t *testing.T) {
+	set := household(t)
+	res, err := eval.Run(t.Context(), set, eval.Direct(built(t, set.Tools)), eval.Options{Resamples: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "recall@1 %.3f, recall@5 %.3f, mrr %.3f\n", res.Recall1, res.Recall5, res.MRR)
+	for _, o := range res.Outcomes {
+		fmt.Fprintf(&b, "\n%s\n", o.Query.Text)
+		for i, id := range o.Answer[:min(len(o.Answer), 5)] {
+			mark := " "
+			if slices.Contains(o.Ranks, i+1) {
+				mark = "*"
+			}
+			fmt.Fprintf(&b, "  %s %s\n", mark, id)
+		}
+		for _, id := range o.Missed(5) {
+			fmt.Fprintf(&b, "  missed %s\n", id)
+		}
+	}
+	golden := filepath.Join("testdata", "ranking.golden")
+	if *update {
+		if err := os.WriteFile(golden, b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(want, b.Bytes()) {
+		t.Errorf("the ranking changed (rewrite the file with -update and read the difference):\n%s", b.Bytes())
+	}
+}
+
+func TestNamesInAnySpellingComeFirst(t *testing.T) {
+	x := built(t, household(t).Tools)
+	for spelling, want := range map[string]string{
+		"createIssue": "forge/createIssue", "create_issue": "forge/createIssue", "create-issue": "forge/createIssue",
+		"Create Issue": "forge/createIssue", "createissue": "forge/createIssue", "forge__createIssue": "forge/createIssue",
+		"forge/createIssue": "forge/createIssue", "FORGE.CREATE_ISSUE": "forge/createIssue", " forge:createIssue ": "forge/createIssue",
+		"grep": "disk/grep", "click": "surf/click", "post__send_mail": "post/send_mail", "node_usage": "fleet/node_usage",
+	} {
+		found := search(t, x, catalog.Query{Text: spelling, Limit: 3, Explain: true})
+		if got := hits(found); len(got) == 0 || got[0] != want {
+			t.Errorf("%q finds %v, want %s first", spelling, got, want)
+			continue
+		}
+		if last := found.Hits[0].Why[len(found.Hits[0].Why)-1]; last.Part != "exact name" {
+			t.Errorf("%q: the first hit's reasons end with %v, want the exact name", spelling, last)
+		}
+	}
+}
+
+// TestAnyText: no text of a query is a language of its own, takes long, or fails.
+func TestAnyText(t *testing.T) {
+	x := built(t, household(t).Tools)
+	for _, text := range []string{
+		"", " ", "\n\t", "*", "*:*", "+file -file", `name:"x" AND (y OR z)`, "file~2^4", "/.*/", "[a TO z]", "%s%n", "'; drop table tools; --",
+		"\x00\x01\xff\xfe", "\u202e\u2066", "🔥🚀👩‍👩‍👧", "打开文件", "كيف أقرأ ملفا", "прочитать файл", "ファイルを読む", "e\u0301\u0301\u0301", everyTool,
+		strings.Repeat("file ", 400), strings.Repeat("x", 2000), strings.Repeat("é", 1<<20), strings.Repeat("a b ", 1<<18),
+	} {
+		began := time.Now()
+		found := search(t, x, catalog.Query{Text: text, Limit: 5, Explain: true})
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("%.30q took %s", text, took)
+		}
+		if len(found.Hits) > 5 || found.Total < len(found.Hits) {
+			t.Errorf("%.30q gives %d hits of %d", text, len(found.Hits), found.Total)
+		}
+	}
+}
+
+func FuzzSearch(f *testing.F) {
+	x := built(f, household(f).Tools)
+	for _, seed := range []string{"read a file", "*:*", "createIssueV2", "\xff\x00", "打开", "", everyTool} {
+		f.Add(seed, 5, 0)
+	}
+	f.Fuzz(func(t *testing.T, text string, limit, offset int) {
+		found, err := x.Search(context.Background(), catalog.Query{Text: text, Limit: limit, Offset: offset})
+		if err != nil || len(found.Hits) > max(limit, 0) {
+			t.Errorf("Search(%q, %d, %d) = %d hits, %v", text, limit, offset, len(found.Hits), err)
+		}
+	})
+}
+
+func TestNothingFits(t *testing.T) {
+	x := built(t, household(t).Tools)
+	for _, text := range []string{"xyzzy plugh qwrtz", "asdkjh", "????", "the of and"} {
+		if found := search(t, x, catalog.Query{Text: text, Limit: 5}); len(found.Hits) > 0 || found.Total > 0 {
+			t.Errorf("%q finds %v, want nothing", text, hits(found))
+		}
+	}
+	found := search(t, x, catalog.Query{Text: "xyzzy plugh qwrtz frobnicate grault garply waldo fred thud quux corge flob zorkmid blorb gnusto rezrov ozmoo izyuk ticker", Limit: 5})
+	if len(found.Hits) > 0 || !slices.Contains(found.Near, "coins") {
+		t.Errorf("one word of many finds %v and is near %v; want nothing, and coins among the near", hits(found), found.Near)
+	}
+}
+
+func TestKeepIsAskedBeforeTheCut(t *testing.T) {
+	x := built(t, household(t).Tools)
+	found := search(t, x, catalog.Query{Text: "list", Limit: 3, Keep: func(id catalog.ID) bool { return id.Server == "coins" }})
+	if got := hits(found); len(got) == 0 || got[0] != "coins/list_invoices" {
+		t.Errorf("hits = %v, want those of coins", got)
+	}
+	for _, h := range found.Hits {
+		if h.ID.Server != "coins" {
+			t.Errorf("%s was not to be kept", h.ID)
+		}
+	}
+	none := search(t, x, catalog.Query{Text: "createIssue", Limit: 3, Keep: func(catalog.ID) bool { return false }})
+	if len(none.Hits) > 0 || len(none.Near) > 0 || none.Total > 0 {
+		t.Errorf("with nothing kept the answer is %+v", none)
+	}
+}
+
+func TestPagesJoin(t *testing.T) {
+	set := household(t)
+	x := built(t, set.Tools)
+	for _, q := range set.Queries {
+		whole := search(t, x, catalog.Query{Text: q.Text, Limit: 100})
+		var pages []string
+		for offset := 0; offset < whole.Total; offset += 3 {
+			pages = append(pages, hits(search(t, x, catalog.Query{Text: q.Text, Limit: 3, Offset: offset}))...)
+		}
+		if !slices.Equal(pages, hits(whole)) || len(pages) != whole.Total {
+			t.Errorf("%q: pages are %v, the whole is %v of %d", q.Text, pages, hits(whole), whole.Total)
+		}
+	}
+	past := search(t, x, catalog.Query{Text: "file", Limit: 3, Offset: 1 << 40})
+	if len(past.Hits) > 0 || past.Total == 0 {
+		t.Errorf("behind the end there are %d hits of %d", len(past.Hits), past.Total)
+	}
+}
+
+// TestOrderIsAlwaysTheSame also where scores are equal and documents were added
+// in another order.
+func TestOrderIsAlwaysTheSame(t *testing.T) {
+	var tools []*catalog.Tool
+	for i := range 30 {
+		tools = append(tools, makeTool(t, fmt.Sprintf("s%02d", i), "ping", "Says pong."))
+	}
+	want := hits(search(t, built(t, tools), catalog.Query{Text: "say pong", Limit: 30}))
+	if !slices.IsSorted(want) || len(want) != 30 {
+		t.Errorf("equal hits come as %v, want them by name", want)
+	}
+	slices.Reverse(tools)
+	if got := hits(search(t, built(t, tools), catalog.Query{Text: "say pong", Limit: 30})); !slices.Equal(got, want) {
+		t.Errorf("added the other way round the order is %v", got)
+	}
+}
+
+func TestExplain(t *testing.T) {
+	x := built(t, household(t).Tools)
+	found := search(t, x, catalog.Query{Text: "merge the frobnicated pull request", Limit: 1, Explain: true})
+	if len(found.Hits) != 1 || len(found.Hits[0].Why) == 0 {
+		t.Fatalf("found %+v, want a hit with reasons", found)
+	}
+	if got, want := found.Hits[0].Why[0].Note, "merge pull request (not: frobnicated)"; got != want {
+		t.Errorf("note = %q, want %q", got, want)
+	}
+}
+
+func TestWords(t *testing.T) {
+	for text, want := range map[string]string{
+		"createIssueV2":         "create issue v 2",
+		"getHTTPResponse":       "get http response",
+		"list_all-URLs":         "list all urls",
+		"Größe ändern":          "große andern",
+		"naïve café":            "naive cafe",
+		"ＦＵＬＬ width":            "full width",
+		"打开文件":                  "打开 开文 文件",
+		"a1b22":                 "a 1 b 22",
+		"\x01 x":                "x",
+		"don't":                 "don t",
+		strings.Repeat("y", 50): "",
+	} {
+		if got := strings.Join(words(text), " "); got != want {
+			t.Errorf("words(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
+// crowd is a catalogue of n tools, the household's under many servers.
+func crowd(t testing.TB, n int) (out []*catalog.Tool) {
+	t.Helper()
+	set := household(t)
+	for i := 0; len(out) < n; i++ {
+		for _, tool := range set.Tools {
+			c := *tool
+			c.ID.Server = fmt.Sprintf("%s%d", tool.ID.Server, i)
+			c.Name = catalog.PublicName(c.ID.Server, c.ID.Tool)
+			out = append(out, &c)
+		}
+	}
+	return out[:n]
+}
+
+func BenchmarkSearch(b *testing.B) {
+	queries := household(b).Queries
+	for _, n := range []int{1000, 5000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			x := built(b, crowd(b, n))
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				search(b, x, catalog.Query{Text: queries[i%len(queries)].Text, Limit: 5})
+			}
+		})
+	}
+}
+
+func BenchmarkRebuild(b *testing.B) {
+	tools := crowd(b, 1000)
+	x := open(b, b.TempDir())
+	defer closed(b, x)
+	for b.Loop() {
+		rebuild(b, x, tools, 1)
+	}
+}
