@@ -68,8 +68,8 @@ func TestQuestions(t *testing.T) {
 			if got := f.must(call); !strings.Contains(got, "user went away") {
 				t.Errorf("elicit with an error = %q", got)
 			}
-			if got := f.must(toolCall("roots", `{}`)); got != "0" {
-				t.Errorf("roots without a caller = %q", got)
+			if got := f.must(toolCall("roots", `{}`)); !strings.Contains(got, "whose client has roots") {
+				t.Errorf("roots without a caller = %q, want an error: an empty list would be remembered", got)
 			}
 		})
 	}

@@ -7,15 +7,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
 
-// How long a child has to end: after the end of its input, and after TERM.
-// Together with what follows a KILL this stays well under five seconds.
+// How long a child has to end: after the end of its input, and after TERM. The
+// router as a whole has five seconds, and may have spent half of them on calls
+// in flight.
 const (
-	inputGrace  = time.Second
-	termGrace   = 1500 * time.Millisecond
+	inputGrace  = 500 * time.Millisecond
+	termGrace   = time.Second
 	outputGrace = 200 * time.Millisecond // for what is still in the pipe of a child that ended
 )
 
@@ -85,8 +87,8 @@ func lookPath(program string, env []string) (string, error) {
 	if strings.ContainsRune(program, filepath.Separator) {
 		return program, nil
 	}
-	for i := len(env) - 1; i >= 0; i-- {
-		path, ok := strings.CutPrefix(env[i], "PATH=")
+	for _, e := range slices.Backward(env) {
+		path, ok := strings.CutPrefix(e, "PATH=")
 		if !ok || path == os.Getenv("PATH") {
 			continue
 		}

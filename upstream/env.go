@@ -3,6 +3,7 @@ package upstream
 import (
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -33,10 +34,8 @@ func inherits(key string) bool {
 	if strings.HasPrefix(key, "LC_") {
 		return true
 	}
-	for _, k := range inherited {
-		if key == k {
-			return true
-		}
+	if slices.Contains(inherited, key) {
+		return true
 	}
 	if runtime.GOOS != "windows" {
 		return false

@@ -1,33 +1,33 @@
 package upstream
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"regexp"
 	"slices"
+	"sync"
 )
 
 // Limits of what a child process may write on its standard output.
 const (
 	maxFrame = 16 << 20 // bytes of one line
-	keepLine = 1 << 20  // a line buffer larger than this is given back
+	keepLine = 16 << 10 // a line buffer larger than this is given back
 	sniffLen = 4096     // bytes at a line's beginning and end that may hold an id
 )
 
 // framer cuts what a child writes into lines, however long a hostile one may
 // be: of a line over the limit only the beginning and the end are kept.
 type framer struct {
-	r    *bufio.Reader
+	in   source
 	max  int
 	line []byte
 	tail []byte // the last bytes of a line that is too long, nil otherwise
 }
 
 func newFramer(r io.Reader, max int) *framer {
-	return &framer{r: bufio.NewReaderSize(r, 64<<10), max: max}
+	return &framer{in: source{r: r, own: make([]byte, smallRead)}, max: max}
 }
 
 // next reads a line without its white space. The line is valid until the next
@@ -39,9 +39,9 @@ func (f *framer) next() (line []byte, tooLong bool, err error) {
 		f.line = nil
 	}
 	for {
-		part, err := f.r.ReadSlice('\n')
+		part, err := f.in.read()
 		f.take(part)
-		if err == bufio.ErrBufferFull {
+		if err == nil && part[len(part)-1] != '\n' {
 			continue
 		}
 		line := bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(f.line), []byte("\ufeff")))
@@ -61,6 +61,65 @@ func (f *framer) take(part []byte) {
 		f.tail = bytes.Clone(lastBytes(part, sniffLen))
 		f.line = append(bytes.Clone(f.line[:min(len(f.line), sniffLen)]), part[:min(len(part), sniffLen)]...)
 	}
+}
+
+// How much is read at once: little while little comes, since hundreds of
+// backends say nothing most of the time.
+const (
+	smallRead = 4 << 10
+	largeRead = 64 << 10
+)
+
+// largeBuffers are for the backends that are saying much just now.
+var largeBuffers = sync.Pool{New: func() any { return new([largeRead]byte) }}
+
+// source reads a stream in pieces that end with a line where there is an end of
+// one.
+type source struct {
+	r    io.Reader
+	own  []byte
+	lent *[largeRead]byte // nil while own is enough
+	rest []byte           // was read and not yet given
+	full bool             // the last read left no room: there is more
+}
+
+// read gives what there is up to and with the next newline. It is valid until
+// the next call, and never empty but at the end.
+func (s *source) read() ([]byte, error) {
+	for range maxEmptyReads {
+		if len(s.rest) > 0 {
+			part := s.rest
+			if i := bytes.IndexByte(part, '\n'); i >= 0 {
+				part = part[:i+1]
+			}
+			s.rest = s.rest[len(part):]
+			return part, nil
+		}
+		if err := s.fill(); err != nil && len(s.rest) == 0 {
+			return nil, err
+		}
+	}
+	return nil, io.ErrNoProgress
+}
+
+const maxEmptyReads = 100
+
+// fill reads once, when all is given. It borrows a large buffer only for what is
+// there already: waiting is done with its own.
+func (s *source) fill() error {
+	if s.full && s.lent == nil {
+		s.lent = largeBuffers.Get().(*[largeRead]byte)
+	} else if !s.full && s.lent != nil {
+		largeBuffers.Put(s.lent)
+		s.lent = nil
+	}
+	buf := s.own
+	if s.lent != nil {
+		buf = s.lent[:]
+	}
+	n, err := s.r.Read(buf)
+	s.rest, s.full = buf[:n], n == len(buf)
+	return err
 }
 
 func lastBytes(b []byte, n int) []byte { return b[max(0, len(b)-n):] }

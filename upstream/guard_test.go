@@ -35,7 +35,7 @@ func TestRouterKilled(t *testing.T) {
 	var pids []int
 	for lines := bufio.NewScanner(out); len(pids) == 0 && lines.Scan(); {
 		if rest, ok := strings.CutPrefix(lines.Text(), "processes "); ok {
-			for _, field := range strings.Fields(rest) {
+			for field := range strings.FieldsSeq(rest) {
 				pid, err := strconv.Atoi(field)
 				if err != nil {
 					t.Fatal(err)

@@ -79,7 +79,7 @@ func initialize(ctx context.Context, w wire, protocol, version string) (about, e
 	}
 	c := client.NewClient(w, client.WithProtocolVersion(protocol), client.WithClientCapabilities(mcp.ClientCapabilities{
 		Sampling:    &mcp.SamplingCapability{},
-		Elicitation: &mcp.ElicitationCapability{},
+		Elicitation: &mcp.ElicitationCapability{Form: &struct{}{}, URL: &struct{}{}},
 		Roots: &struct {
 			ListChanged bool `json:"listChanged,omitempty"`
 		}{},

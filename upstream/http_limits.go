@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net"
 	"net/http"
@@ -84,9 +85,10 @@ func (t *limitedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		defer cancel()
 		ctx = short
 	}
-	r = r.Clone(ctx)
-	for name, values := range t.headers {
-		r.Header[name] = values
+	if len(t.headers) > 0 || ctx != r.Context() {
+		r = r.WithContext(ctx) // a copy: the caller's own may not be changed
+		r.Header = r.Header.Clone()
+		maps.Copy(r.Header, t.headers)
 	}
 	resp, err := t.next.RoundTrip(r)
 	if err != nil {
@@ -99,8 +101,7 @@ func (t *limitedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if resp.StatusCode >= 400 {
 		return explained(r, resp)
 	}
-	mt, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	body := &limitedBody{ReadCloser: resp.Body, max: maxBody, events: mt == "text/event-stream"}
+	body := &limitedBody{ReadCloser: resp.Body, max: maxBody, events: isEventStream(resp.Header.Get("Content-Type"))}
 	body.fault, _ = r.Context().Value(bodyFaultKey{}).(*bodyFault)
 	if body.events && r.Method == http.MethodGet {
 		body.ended = t.streamEnded
@@ -110,6 +111,15 @@ func (t *limitedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		resp.Body = newEventFilter(body, t.take)
 	}
 	return resp, nil
+}
+
+// isEventStream reads a Content-Type; the usual one without taking it apart.
+func isEventStream(contentType string) bool {
+	if contentType == "application/json" {
+		return false
+	}
+	mt, _, _ := mime.ParseMediaType(contentType)
+	return mt == "text/event-stream"
 }
 
 // CloseIdleConnections lets http.Client do what its method of that name says.
@@ -231,12 +241,10 @@ func neverSent(err error) bool {
 // plainHTTPError takes off what mcp-go and net/http put around an error, the URL
 // with its secrets among it.
 func plainHTTPError(err error) error {
-	var outer *url.Error
-	if errors.As(err, &outer) {
+	if outer, ok := errors.AsType[*url.Error](err); ok {
 		return outer.Err
 	}
-	var te *transport.Error
-	if errors.As(err, &te) {
+	if te, ok := errors.AsType[*transport.Error](err); ok {
 		return te.Err
 	}
 	return err

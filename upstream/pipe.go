@@ -23,6 +23,8 @@ import (
 const (
 	writeTimeout = 10 * time.Second // for one message to a child that reads slowly
 	writeQueue   = 64               // messages that wait to be written; then callers wait
+	fullBatch    = 64 << 10         // bytes that are written together: a pipe's usual room
+	keepBatch    = 16 << 10         // a buffer larger than this is given back
 	maxAsked     = 16               // requests of one backend that are being answered
 )
 
@@ -109,7 +111,7 @@ func newPipe(in deadlineWriter, out io.Reader, to listener, why func(error) erro
 // fail ends the connection with a reason; the first one counts.
 func (p *pipe) fail(err error) {
 	p.once.Do(func() {
-		if err != errClosed {
+		if !errors.Is(err, errClosed) {
 			err = p.why(err)
 		}
 		p.err = err
@@ -146,18 +148,18 @@ func (p *pipe) writeAll() {
 			p.fail(fmt.Errorf("write to the server: %w", err))
 			return
 		}
-		if cap(batch) > keepLine {
+		if cap(batch) > keepBatch {
 			batch = nil
 		}
 	}
 }
 
-// collect appends the frames that are queued, up to a pipe's usual room.
+// collect appends the frames that are queued, up to a full batch.
 func (p *pipe) collect(batch []byte, o *outgoing) []byte {
 	for {
 		o.taken.Store(true)
 		batch = append(batch, o.frame...)
-		if len(batch) >= 64<<10 {
+		if len(batch) >= fullBatch {
 			return batch
 		}
 		select {

@@ -28,8 +28,7 @@ func (p *pipe) SendRequest(ctx context.Context, r transport.JSONRPCRequest) (*tr
 		return nil, err
 	}
 	result, err := p.request(ctx, r.Method, params, nil)
-	var fault *catalog.RPCError
-	if errors.As(err, &fault) {
+	if fault, ok := errors.AsType[*catalog.RPCError](err); ok {
 		return transport.NewJSONRPCErrorResponse(r.ID, fault.Code, fault.Message, fault.Data), nil
 	}
 	if err != nil {

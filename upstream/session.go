@@ -132,11 +132,11 @@ func (s *session) asked(ctx context.Context, method string, params json.RawMessa
 	if !known {
 		return nil, &catalog.RPCError{Code: codeMethodNotFound, Message: "unknown method " + clip(method, 80)}
 	}
+	// Many ask for roots right after the handshake, when nobody is there. An empty
+	// list would be an answer, which some keep for good; after an error they go
+	// on with what they were started with, and ask again when they need it.
 	flight, fault := s.flights.toAsk(ctx, capability)
 	if flight == nil {
-		if capability == "roots" { // asked right after the handshake by many: there are none yet
-			return json.RawMessage(`{"roots":[]}`), nil
-		}
 		return nil, fault
 	}
 	return s.ask(ctx, flight, method, params)
@@ -174,8 +174,7 @@ func (s *session) listen() {
 	for s.life.Err() == nil {
 		opened := time.Now()
 		_, err := s.plain(s.life, mcp.MethodSubscriptionsListen, `"notifications":{"toolsListChanged":true}`)
-		var fault *catalog.RPCError
-		if errors.As(err, &fault) {
+		if _, ok := errors.AsType[*catalog.RPCError](err); ok {
 			s.log.Debug("no news of changed tools", "err", err)
 			return
 		}

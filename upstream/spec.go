@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,10 +75,8 @@ func (s Spec) Validate() error {
 		bad("command", "the program's name is empty")
 	}
 	oneOf := func(key, value string, allowed ...string) {
-		for _, a := range allowed {
-			if value == a {
-				return
-			}
+		if slices.Contains(allowed, value) {
+			return
 		}
 		bad(key, "%q is none of %q", value, allowed)
 	}

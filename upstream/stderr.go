@@ -3,6 +3,7 @@ package upstream
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"strings"
@@ -42,7 +43,7 @@ func (s *stderrLog) readAll(r io.Reader) {
 		if !continued && len(part) > 0 {
 			s.logLine(string(part))
 		}
-		continued = err == bufio.ErrBufferFull
+		continued = errors.Is(err, bufio.ErrBufferFull)
 		if err != nil && !continued {
 			return
 		}

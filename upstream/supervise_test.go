@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -162,9 +163,10 @@ func TestLazyStart(t *testing.T) {
 	s := spec("good")
 	known := func(name, digest string) (int, bool) { return 4, name == "s" && digest == s.Digest() }
 	f := start(t, Options{Known: known}, s)
-	state := f.await("s", catalog.Idle)
+	f.await("s", catalog.Idle)
 	time.Sleep(50 * time.Millisecond)
-	if state = f.state("s"); state.State != catalog.Idle || state.PID != 0 || state.Tools != 4 {
+	state := f.state("s")
+	if state.State != catalog.Idle || state.PID != 0 || state.Tools != 4 {
 		t.Fatalf("before the first call: %+v", state)
 	}
 	var wg sync.WaitGroup
@@ -404,12 +406,7 @@ func TestEnvironment(t *testing.T) {
 }
 
 func contains(list []string, want string) bool {
-	for _, s := range list {
-		if s == want {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(list, want)
 }
 
 func TestStderr(t *testing.T) {

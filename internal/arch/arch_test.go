@@ -56,7 +56,7 @@ var touches = map[string]struct {
 	"github.com/spf13/viper":                 {by: []string{"configs"}},
 	"github.com/spf13/cobra":                 {by: []string{"cmd/router"}},
 	"github.com/spf13/pflag":                 {by: []string{"cmd/router"}},
-	"net/http":                               {by: []string{"upstream", "router/endpoint", "router/page", "cmd/router", "internal/mcptest"}, tests: true},
+	"net/http":                               {by: []string{"upstream", "index/remote", "router/endpoint", "router/page", "cmd/router", "internal/mcptest"}, tests: true},
 }
 
 // leaf imports the standard library alone, but for its tests.
