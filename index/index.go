@@ -203,16 +203,8 @@ func (x *Index) publish(g generation) error {
 	if err != nil {
 		return err
 	}
-	seq := v.internal(keySeq)
-	var n uint64
-	if len(seq) == 8 {
-		n = binary.BigEndian.Uint64([]byte(seq))
-	}
-	if x.model() != v.internal(keyModel) || x.wordsDigest() != v.internal(keyWords) {
-		n = 0 // made with another model or other words of the operator: the owner rebuilds
-	}
 	x.current = g
-	x.seq.Store(n)
+	x.seq.Store(x.reflects(v))
 	if old := x.view.Swap(v); old != nil {
 		old.release()
 	}

@@ -219,19 +219,6 @@ func crowd(t testing.TB, n int) (out []*catalog.Tool) {
 	return out[:n]
 }
 
-func BenchmarkSearch(b *testing.B) {
-	queries := household(b).Queries
-	for _, n := range []int{1000, 5000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			x := built(b, crowd(b, n))
-			b.ReportAllocs()
-			for i := 0; b.Loop(); i++ {
-				search(b, x, catalog.Query{Text: queries[i%len(queries)].Text, Limit: 5})
-			}
-		})
-	}
-}
-
 func BenchmarkRebuild(b *testing.B) {
 	tools := crowd(b, 1000)
 	x := open(b, b.TempDir())

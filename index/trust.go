@@ -2,6 +2,7 @@ package index
 
 import (
 	"slices"
+	"strings"
 
 	"toolrouter/internal/catalog"
 )
@@ -61,7 +62,7 @@ func (v *view) twinsLast(all []candidate) []candidate {
 // say the same.
 func (v *view) twins(a, b int) bool {
 	x, y := v.docs[a].id, v.docs[b].id
-	return x.Server != y.Server && foldName(x.Tool) == foldName(y.Tool) && v.vectors.between(a, b) > sameVector
+	return x.Server != y.Server && strings.EqualFold(x.Tool, y.Tool) && v.vectors.between(a, b) > sameVector
 }
 
 // rationed puts off the hits of unreviewed servers that come too close together.
