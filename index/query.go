@@ -81,6 +81,7 @@ func telling(text string) (n int) {
 // what is meant; a term that no tool has stays in a short one, so that not
 // finding it counts.
 func (v *view) clauses(ctx context.Context, a *analyzer, text string) ([]clause, error) {
+	spelled := 0
 	var out []clause
 	seen := map[string]bool{}
 	before := ""
@@ -94,9 +95,15 @@ func (v *view) clauses(ctx context.Context, a *analyzer, text string) ([]clause,
 			continue
 		}
 		seen[term] = true
-		c, err := v.clause(ctx, a, w, term)
+		c, err := v.clause(ctx, w, term)
 		if err != nil {
 			return nil, err
+		}
+		if c.unknown && len(c.terms) == 1 && spelled < maxSpelled {
+			spelled++
+			if err := v.spell(&c); err != nil {
+				return nil, err
+			}
 		}
 		if before != "" {
 			if err := v.join(ctx, &out[len(out)-1], &c, a.stem(before+w)); err != nil {
@@ -119,7 +126,7 @@ func (v *view) clauses(ctx context.Context, a *analyzer, text string) ([]clause,
 }
 
 // clause makes the clause of one word.
-func (v *view) clause(ctx context.Context, a *analyzer, word, term string) (clause, error) {
+func (v *view) clause(ctx context.Context, word, term string) (clause, error) {
 	c := clause{text: word, terms: []variant{{term, 1}}}
 	l, err := v.list(ctx, term)
 	if err != nil {
@@ -129,17 +136,16 @@ func (v *view) clause(ctx context.Context, a *analyzer, word, term string) (clau
 	for _, relative := range families[term] {
 		c.terms = append(c.terms, variant{relative, familyWeight})
 	}
-	if !c.unknown || len(c.terms) > 1 {
-		return c, nil
-	}
-	near, err := v.similar(term)
-	if err != nil {
-		return c, err
-	}
+	return c, nil
+}
+
+// spell adds what a word that no tool has may have been meant for.
+func (v *view) spell(c *clause) error {
+	near, err := v.similar(c.terms[0].term)
 	for _, t := range near {
 		c.terms = append(c.terms, variant{t, typoWeight})
 	}
-	return c, nil
+	return err
 }
 
 // join lets two words that stand together be found where they are written as
@@ -160,6 +166,7 @@ const (
 	shortTypo  = 4
 	longTypo   = 8
 	maxSimilar = 3
+	maxSpelled = 3 // words of one need: each costs as much as the rest of a search
 )
 
 // similar finds known terms that differ from an unknown one by a typing error.
