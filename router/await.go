@@ -2,6 +2,7 @@ package router
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"toolrouter/internal/catalog"
@@ -54,5 +55,10 @@ func (r *Router) listing() bool {
 // someTools reports whether there is anything to search.
 func (r *Router) someTools() bool { return r.Snapshot().Len() > 0 }
 
-// knows reports whether a name means anything.
-func (r *Router) knows(name string) bool { return len(r.Snapshot().Resolve(name)) > 0 }
+// knows reports whether a name means anything, or its server has been listed and
+// has no such tool.
+func (r *Router) knows(name string) bool {
+	snap := r.Snapshot()
+	server, _, qualified := strings.Cut(name, "__")
+	return qualified && len(snap.Server(server)) > 0 || len(snap.Resolve(name)) > 0
+}

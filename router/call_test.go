@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"toolrouter/internal/catalog"
@@ -169,15 +170,17 @@ func TestCallUnknownNames(t *testing.T) {
 		{"mail__send", []string{"no tool", "mail is starting."}},
 	}
 	for _, tt := range tests {
-		got, err := r.Call(t.Context(), CallRequest{Name: tt.name})
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, isError := textOf(t, got)
-		if !isError {
-			t.Errorf("%s: isError is not set", tt.name)
-		}
-		mustContain(t, text, tt.want...)
+		synctest.Test(t, func(t *testing.T) { // a server that is starting is waited for
+			got, err := r.Call(t.Context(), CallRequest{Name: tt.name})
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, isError := textOf(t, got)
+			if !isError {
+				t.Errorf("%s: isError is not set", tt.name)
+			}
+			mustContain(t, text, tt.want...)
+		})
 	}
 	var bad *RequestError
 	if _, err := r.Call(t.Context(), CallRequest{}); !errors.As(err, &bad) {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode"
 
@@ -119,7 +120,11 @@ func TestSearchText(t *testing.T) {
 			x.near = tt.near
 			r := New(x, &fakeUpstream{servers: tt.servers}, Options{MaxTokens: tt.tokens})
 			r.Publish(&View{Snapshot: catalog.NewSnapshot(tt.tools)})
-			res, err := r.Search(t.Context(), tt.req)
+			var res SearchResult
+			var err error
+			synctest.Test(t, func(t *testing.T) { // with nothing to search, servers that are starting are waited for
+				res, err = r.Search(t.Context(), tt.req)
+			})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -208,7 +208,8 @@ func TestFirstSentence(t *testing.T) {
 		{"Lists v1.2 items, e.g. files. More", "Lists v1.2 items, e.g. files."},
 		{"One\nline\tonly", "One line only"},
 		{"Is it? Yes.", "Is it?"},
-		{"\x1b[31mred\x1b[0m \u202eevil\u200b text", "[31mred[0m evil text"},
+		{"\x1b[31mred\x1b[0m \u202eevil\u200b text", "red evil text"},
+		{"\x1b]0;title\x07shown \x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\ \u009b2Jend\x1b", "shown link end"},
 		{"", ""},
 		{strings.Repeat("word ", 100), strings.TrimSpace(strings.Repeat("word ", 15)) + "…"},
 	} {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -209,10 +210,17 @@ func endsSentence(before, after string) bool {
 	return true
 }
 
+// steering matches whole commands to a terminal: CSI, OSC and the short ones. A
+// command that loses only its first character would leave its rest in the text.
+var steering = regexp.MustCompile("(?:\x1b\\[|\u009b)[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|\x1b(?:[#-/]?[0-~])?")
+
 // Printable makes text from a backend fit to be shown on one line: white space
 // of every kind becomes one space, and what could steer a terminal or hide
 // words (control, format, bidi and private characters) is dropped.
 func Printable(s string) string {
+	if strings.ContainsAny(s, "\x1b\u009b") {
+		s = steering.ReplaceAllString(s, "")
+	}
 	var b strings.Builder
 	b.Grow(len(s))
 	space := false
