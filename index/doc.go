@@ -22,8 +22,15 @@
 //     as good as can be expected.
 //   - meaning: the cosine of vectors from an [Embedder], if there is one.
 //
-// fuse.go puts them on one scale and drops what is too weak to be an answer.
-// The order is the same every time: score, then name.
+// fuse.go puts them on one scale and drops what is too weak to be an answer. A
+// long request is taken apart into its needs (query.go), so that a tool that
+// answers one of five stands beside those that have a little of each. The order
+// is the same every time: score, then name.
+//
+// The operator can add words to a tool and say which servers nobody has reviewed
+// (operator.go); those are kept from crowding out the others (trust.go). With an
+// embeddings endpoint (remote.go) its model is asked for the meaning instead,
+// and the built-in one answers when it cannot.
 //
 // # Who may write
 //
