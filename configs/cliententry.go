@@ -246,8 +246,8 @@ func unquote(s string) string {
 			return s[1:end]
 		}
 	}
-	if i := strings.Index(s, " #"); i >= 0 {
-		return strings.TrimSpace(s[:i])
+	if before, _, ok := strings.Cut(s, " #"); ok {
+		return strings.TrimSpace(before)
 	}
 	return s
 }

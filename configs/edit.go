@@ -197,8 +197,7 @@ func openYAML(path string, src []byte) (*yamlFile, error) {
 
 func unreadable(path string, err error) error {
 	m := Mistake{File: path, Text: err.Error()}
-	var at *syntaxError
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*syntaxError](err); ok {
 		m.Line, m.Col = at.line, at.col
 	}
 	return Mistakes{m}

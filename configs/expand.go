@@ -227,8 +227,7 @@ func readRegular(path string, limit int64) ([]byte, fs.FileInfo, error) {
 }
 
 func pathless(err error) error {
-	var at *fs.PathError
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
 		return at.Err
 	}
 	return err

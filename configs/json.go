@@ -183,8 +183,7 @@ func (r *jsonReader) container(n *yaml.Node, open json.Delim, depth int) error {
 
 // explain gives a decoding error its place.
 func (r *jsonReader) explain(err error) error {
-	var known *syntaxError
-	if errors.As(err, &known) {
+	if _, ok := errors.AsType[*syntaxError](err); ok {
 		return err
 	}
 	offset, text := int(r.d.InputOffset()), err.Error()

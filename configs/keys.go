@@ -25,8 +25,7 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 // fieldsSeq goes through the fields that are keys, in the order of the struct.
 func fieldsSeq(t reflect.Type) func(func(reflect.StructField) bool) {
 	return func(yield func(reflect.StructField) bool) {
-		for i := range t.NumField() {
-			f := t.Field(i)
+		for f := range t.Fields() {
 			if name := keyName(f); name == "" || name == "-" {
 				continue
 			}

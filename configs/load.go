@@ -151,8 +151,7 @@ func (l *loader) parse(src []byte) {
 
 func (l *loader) syntax(err error) {
 	m := Mistake{File: l.file, Text: err.Error()}
-	var at *syntaxError
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*syntaxError](err); ok {
 		m.Line, m.Col = at.line, at.col
 	}
 	l.mistakes = append(l.mistakes, m)

@@ -16,8 +16,7 @@ import (
 func parseTOML(src []byte) (*yaml.Node, error) {
 	var m map[string]any
 	if err := toml.Unmarshal(src, &m); err != nil {
-		var decode *toml.DecodeError
-		if errors.As(err, &decode) {
+		if decode, ok := errors.AsType[*toml.DecodeError](err); ok {
 			line, col := decode.Position()
 			return nil, &syntaxError{line, col, strings.TrimPrefix(decode.Error(), "toml: ")}
 		}

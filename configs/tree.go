@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -126,10 +127,8 @@ func (p *plainer) plain(n *yaml.Node, depth int) (*yaml.Node, error) {
 }
 
 func (p *plainer) alias(n *yaml.Node, depth int) (*yaml.Node, error) {
-	for _, open := range p.open {
-		if open == n.Alias {
-			return nil, &syntaxError{n.Line, n.Column, fmt.Sprintf("alias *%s contains itself", n.Value)}
-		}
+	if slices.Contains(p.open, n.Alias) {
+		return nil, &syntaxError{n.Line, n.Column, fmt.Sprintf("alias *%s contains itself", n.Value)}
 	}
 	p.open = append(p.open, n.Alias)
 	defer func() { p.open = p.open[:len(p.open)-1] }()

@@ -116,18 +116,9 @@ func (x *Index) RemoteText(t *catalog.Tool) string {
 // maxRemoteText bounds a description that is sent: small models take 512 tokens.
 const maxRemoteText = 1200
 
-// remoteMeant gives the cosine of every document with a query, by the model
-// outside the process and on the built-in one's scale. ok is false if there is
-// none or it has no answer; note then says why, "" if there is none.
-func (x *Index) remoteMeant(ctx context.Context, v *view, text string) (cosines []float32, note string, ok bool) {
-	all, note, ok := x.remoteMeantAll(ctx, v, []string{text})
-	if !ok {
-		return nil, note, false
-	}
-	return all[0], "", true
-}
-
-// remoteMeantAll is remoteMeant for several texts under one deadline.
+// remoteMeantAll gives the cosine of every document with each of some texts, by
+// the model outside the process and on the built-in one's scale. ok is false if
+// there is none or it has no answer; note then says why, "" if there is none.
 func (x *Index) remoteMeantAll(ctx context.Context, v *view, texts []string) (cosines [][]float32, note string, ok bool) {
 	model := x.remote.model.Load()
 	if model == nil {

@@ -111,8 +111,7 @@ func answer(ctx context.Context, to catalog.Caller, q question) (json.RawMessage
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	}
-	var rpc *catalog.RPCError
-	if errors.As(err, &rpc) {
+	if rpc, ok := errors.AsType[*catalog.RPCError](err); ok {
 		return nil, &askError{fmt.Sprintf("the client did not answer %s: %s", q.Method, shown(rpc.Message, maxErrorText))}
 	}
 	return nil, &askError{fmt.Sprintf("the client did not answer %s: %s", q.Method, shown(err.Error(), maxErrorText))}

@@ -68,11 +68,12 @@ func explain(t *catalog.Tool, bad *jsonschema.ValidationError) string {
 		}
 		lines = append(lines, "- "+where(p.path)+": "+p.text)
 	}
-	text := refusal(t, lines...)
+	var text strings.Builder
+	text.WriteString(refusal(t, lines...))
 	for _, f := range fragments(t.InputSchema(), found) {
-		text += "\n" + f
+		text.WriteString("\n" + f)
 	}
-	return text
+	return text.String()
 }
 
 func where(path []string) string {

@@ -3,6 +3,7 @@ package router
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 )
 
 // mendedKey is where a result tells what was mended about its call's arguments.
@@ -37,9 +38,9 @@ func withMended(result json.RawMessage, mended []mend) json.RawMessage {
 }
 
 func lastNamed(parts []part, name string) (part, bool) {
-	for i := len(parts) - 1; i >= 0; i-- {
-		if parts[i].name == name {
-			return parts[i], true
+	for _, part := range slices.Backward(parts) {
+		if part.name == name {
+			return part, true
 		}
 	}
 	return part{}, false

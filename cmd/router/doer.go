@@ -82,8 +82,7 @@ func (e *env) quiet(cfg *configs.Config) {
 
 // told gives what the running router said the program's form.
 func told(err error) error {
-	var said *endpoint.APIError
-	if errors.As(err, &said) {
+	if said, ok := errors.AsType[*endpoint.APIError](err); ok {
 		return fail(exitFailed, said.Hint, err)
 	}
 	return err

@@ -49,7 +49,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// await runs "router ARGS…" until it prints what is wanted: await 'text' ARGS…
+// await runs "router ARGS…" until it prints what is wanted: await 'text' ARGS….
 func await(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 2 {
 		ts.Fatalf("usage: await TEXT ARG …")
@@ -65,7 +65,7 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("router %s never printed %q; last was:\n%s", strings.Join(args[1:], " "), args[0], last)
 }
 
-// get asks the running router over HTTP: get STATUS PATH [HEADER=value …]
+// get asks the running router over HTTP: get STATUS PATH [HEADER=value …].
 func get(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(ts.Exec("router", "status", "--json"))
 	listen := ""

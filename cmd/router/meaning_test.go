@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -41,7 +42,7 @@ func embeddings(t *testing.T, down *atomic.Bool, texts *atomic.Int64) string {
 		}
 		var data []map[string]any
 		for i, v := range vectors {
-			data = append(data, map[string]any{"index": i, "embedding": append(v[:len(v):len(v)], 0.5)})
+			data = append(data, map[string]any{"index": i, "embedding": append(slices.Clip(v), 0.5)})
 		}
 		_ = json.NewEncoder(w).Encode(map[string]any{"data": data})
 	}))

@@ -73,8 +73,7 @@ func report(err error, errOut io.Writer) int {
 		return 0
 	}
 	code, hint := exitFailed, ""
-	var coded *exitError
-	if errors.As(err, &coded) {
+	if coded, ok := errors.AsType[*exitError](err); ok {
 		code, hint = coded.code, coded.hint
 	}
 	if !errors.Is(err, errSilent) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"hash/crc32"
 	"math"
 	"os"
@@ -145,7 +146,7 @@ func TestMeaning(t *testing.T) {
 func TestEmbedCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := model(t).Embed(ctx, []string{"x"}); err != context.Canceled {
+	if _, err := model(t).Embed(ctx, []string{"x"}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v, want %v", err, context.Canceled)
 	}
 }

@@ -101,7 +101,7 @@ func TestAskLeavesAlone(t *testing.T) {
 		if asked < 8 || asked > 12 {
 			t.Errorf("the endpoint was asked %d times in 100 s, want about 9", asked)
 		}
-		if s := a.state(); !s.since.Equal(since) || s.err != broken {
+		if s := a.state(); !s.since.Equal(since) || !errors.Is(s.err, broken) {
 			t.Errorf("state %+v, want since %v", s, since)
 		}
 		down = false

@@ -172,8 +172,7 @@ func (c *Client) once(ctx context.Context, body []byte, texts int) ([][]float32,
 		return nil, wrong("is larger than %d KiB", limit>>10)
 	}
 	vectors, err := readVectors(answer, texts)
-	var bad *AnswerError
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*AnswerError](err); ok {
 		return nil, &AnswerError{c.scrub(bad.Text)}
 	}
 	return vectors, c.check(vectors)

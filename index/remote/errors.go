@@ -89,8 +89,7 @@ func inShort(err error) string {
 // unreachable makes an error of one of package http, without the URL, whose query
 // may hold a key.
 func (c *Client) unreachable(err error) error {
-	var at *url.Error
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*url.Error](err); ok {
 		err = at.Err
 	}
 	return &UnreachableError{c.scrub(err.Error()), err}

@@ -1,6 +1,9 @@
 package catalog
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Words are what the operator says of a tool beside what its author did. They
 // are searched, and never shown as if they were the author's.
@@ -13,7 +16,7 @@ type Words struct {
 func (w Words) String() string {
 	parts := w.Aliases
 	if w.Text != "" {
-		parts = append(parts[:len(parts):len(parts)], w.Text)
+		parts = append(slices.Clip(parts), w.Text)
 	}
 	return strings.Join(parts, ", ")
 }
