@@ -55,6 +55,7 @@ const (
 	maxEnumIndexed   = 16
 	maxParamText     = 256
 	maxLead          = 400 // of a description's first sentence
+	maxInstructions  = 600 // of what a server says of itself
 )
 
 // idOf is a tool's document id. A server's name holds no slash.
@@ -90,6 +91,7 @@ func parts(t *catalog.Tool, around surroundings) []part {
 		{text: names, weight: 0.5},
 		{text: values, weight: 0.3},
 		{text: t.ID.Server + " " + clip(around.about.Title, maxParamText), weight: 1.5, once: true},
+		{text: clip(around.about.Instructions, maxInstructions), weight: 0.2, once: true},
 		{text: clip(around.said, maxTextBytes), weight: 1.3},
 	}
 }

@@ -22,7 +22,7 @@ import (
 
 // layout names what documents look like and how text becomes terms. An index
 // with another one is rebuilt.
-const layout = "2"
+const layout = "3"
 
 // What is committed beside the documents.
 const (
