@@ -170,7 +170,7 @@ type line struct{ start, end, next int }
 // openYAML parses a file for editing, or says why it cannot be edited.
 func openYAML(path string, src []byte) (*yamlFile, error) {
 	if kind := formatOf(path, src); kind != SourceYAML {
-		return nil, fmt.Errorf("%s is %s: %w; edit it by hand, or take its servers over with \"router import %s\"", path, kind, ErrNotEditable, path)
+		return nil, fmt.Errorf("%s is %s: %w; edit it by hand", path, kind, ErrNotEditable)
 	}
 	if !utf8.Valid(src) {
 		return nil, fmt.Errorf("%s is not UTF-8: %w", path, ErrNotEditable)
@@ -190,7 +190,7 @@ func openYAML(path string, src []byte) (*yamlFile, error) {
 		return nil, fmt.Errorf("%s is no mapping of keys: mend it by hand", path)
 	}
 	if field(f.plain, "mcpServers") != nil {
-		return nil, fmt.Errorf("%s is a client's file: %w; take its servers over with \"router import %s\"", path, ErrNotEditable, path)
+		return nil, fmt.Errorf("%s is a client's file: %w; edit it by hand", path, ErrNotEditable)
 	}
 	return f, f.findList()
 }

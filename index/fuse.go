@@ -47,22 +47,22 @@ type candidate struct {
 
 // rank scores the documents that may be seen for a request of one or several
 // needs, of which the first is all of it.
-func (v *view) rank(ctx context.Context, s *scratch, needs []need, named []int, keep func(catalog.ID) bool) ([]candidate, error) {
-	all, err := v.answers(ctx, s, needs[0], keep)
+func (v *view) rank(ctx context.Context, s *scratch, needs []need, named []int, keep func(catalog.ID) bool, o *operator) ([]candidate, error) {
+	all, err := v.answers(ctx, s, needs[0], keep, o)
 	if err != nil {
 		return nil, err
 	}
 	if len(needs) > 1 {
-		if all, err = v.withParts(ctx, s, all, needs[1:], keep); err != nil {
+		if all, err = v.withParts(ctx, s, all, needs[1:], keep, o); err != nil {
 			return nil, err
 		}
 	}
-	return v.byName(all, named, keep), nil
+	return v.byName(all, named, keep, o), nil
 }
 
 // withParts lets a tool that answers one of several needs stand beside those
 // that have a little of each.
-func (v *view) withParts(ctx context.Context, s *scratch, whole []candidate, parts []need, keep func(catalog.ID) bool) ([]candidate, error) {
+func (v *view) withParts(ctx context.Context, s *scratch, whole []candidate, parts []need, keep func(catalog.ID) bool, o *operator) ([]candidate, error) {
 	all := slices.Clone(whole) // the scratch is used again below
 	at := make(map[int]int, len(all))
 	for i, c := range all {
@@ -70,7 +70,7 @@ func (v *view) withParts(ctx context.Context, s *scratch, whole []candidate, par
 	}
 	for _, n := range parts {
 		s.reset()
-		answers, err := v.answers(ctx, s, n, keep)
+		answers, err := v.answers(ctx, s, n, keep, o)
 		if err != nil {
 			return nil, err
 		}
@@ -99,10 +99,12 @@ func partsShare(parts int) float64 {
 	return min(0.3+0.1*float64(max(parts-3, 0)), 0.6)
 }
 
-// byName puts the tools that the request calls by name above the others.
-func (v *view) byName(all []candidate, named []int, keep func(catalog.ID) bool) []candidate {
+// byName puts the tools that the request calls by name above the others. A name
+// alone is no reason to put an unreviewed server's tool there: it can call its
+// tools what people are going to ask.
+func (v *view) byName(all []candidate, named []int, keep func(catalog.ID) bool, o *operator) []candidate {
 	for _, d := range named {
-		if keep != nil && !keep(v.docs[d].id) {
+		if keep != nil && !keep(v.docs[d].id) || o.unreviewed(v, d) {
 			continue
 		}
 		i := slices.IndexFunc(all, func(c candidate) bool { return c.number == d })
@@ -117,33 +119,35 @@ func (v *view) byName(all []candidate, named []int, keep func(catalog.ID) bool) 
 }
 
 // answers scores the documents for one need and leaves out what is too weak to
-// be an answer. The result is valid until the scratch is used again.
-func (v *view) answers(ctx context.Context, s *scratch, n need, keep func(catalog.ID) bool) ([]candidate, error) {
+// be an answer. What counts as weak is measured at the tools of servers that
+// somebody has reviewed, if any of them has an answer: others could make every
+// honest tool look weak. The result is valid until the scratch is used again.
+func (v *view) answers(ctx context.Context, s *scratch, n need, keep func(catalog.ID) bool, o *operator) ([]candidate, error) {
 	if err := v.words(ctx, s, n.clauses); err != nil {
 		return nil, err
 	}
 	s.candidates = v.collect(s, n.meant, someWords, someMeaning, keep, s.candidates[:0])
-	top, nearest := 0.0, 0.0
-	for i := range s.candidates {
-		top = max(top, s.candidates[i].words)
-		nearest = max(nearest, s.candidates[i].meaning)
+	if n.meant != nil && !worthAnswering(s.candidates) {
+		return nil, nil // a stray word in common is no answer
 	}
+	top := o.best(v, s.candidates, func(c *candidate) float64 { return c.words })
 	share := 0.0
 	if n.meant != nil {
 		share = meaningWeight
-		if nearest < someMeaning && top < enoughWords {
-			return nil, nil // a stray word in common is no answer
-		}
 	}
 	scale := (1 - share) / (1 - topShare + topShare*top)
-	best := 0.0
 	for i := range s.candidates {
 		c := &s.candidates[i]
-		c.fromWords, c.fromMeaning = c.words*scale, share*max(c.meaning-noMeaning, 0)
+		c.fromWords, c.fromMeaning = min(c.words, top)*scale, share*max(c.meaning-noMeaning, 0)
 		c.score = c.fromWords + c.fromMeaning
-		best = max(best, c.score)
 	}
+	best := o.best(v, s.candidates, func(c *candidate) float64 { return c.score })
 	return slices.DeleteFunc(s.candidates, func(c candidate) bool { return c.score < farBehind*best }), nil
+}
+
+// worthAnswering reports whether any tool has enough in common with a need.
+func worthAnswering(all []candidate) bool {
+	return slices.ContainsFunc(all, func(c candidate) bool { return c.meaning >= someMeaning || c.words >= enoughWords })
 }
 
 // collect gives the documents that hold enough words of the need, or mean

@@ -29,7 +29,7 @@ func (x *Index) Search(ctx context.Context, q catalog.Query) (catalog.Found, err
 	if err != nil {
 		return catalog.Found{}, fmt.Errorf("search: %w", err)
 	}
-	all, err := v.rank(ctx, s, needs, v.names.find(text), q.Keep)
+	all, err := v.rank(ctx, s, needs, v.names.find(text), q.Keep, x.operator.load())
 	if err != nil {
 		return catalog.Found{}, fmt.Errorf("search: %w", err)
 	}
@@ -84,10 +84,11 @@ func (x *Index) meant(ctx context.Context, v *view, texts []string, needs []need
 
 // answer cuts the ranking to what was asked for.
 func (x *Index) answer(ctx context.Context, v *view, needs []need, all []candidate, q catalog.Query) (catalog.Found, error) {
-	x.trust(v, all)
-	found := catalog.Found{Total: len(all)}
-	from, to := min(max(q.Offset, 0), len(all)), min(max(q.Offset, 0)+min(max(q.Limit, 0), maxHits), len(all))
-	for _, c := range x.page(v, all, to)[from:] {
+	from := max(q.Offset, 0)
+	to := from + min(max(q.Limit, 0), maxHits)
+	ranked, total := v.arrange(all, to, x.operator.load())
+	found := catalog.Found{Total: total}
+	for _, c := range ranked[min(from, total):min(to, total)] {
 		hit := catalog.Hit{ID: v.docs[c.number].id, Score: c.score}
 		if q.Explain {
 			why, err := x.explain(ctx, v, needs, c)

@@ -3,44 +3,56 @@ package index
 import (
 	"slices"
 	"strings"
-
-	"toolrouter/internal/catalog"
 )
 
 // A server that nobody has reviewed may not push aside those that somebody has.
-// A factor on its scores keeps it from the first place, but 1,500 tools that look
-// alike would still fill the page behind it, so of every few hits it gets one.
+// It can list what it likes: whatever would be found, in any number. So its
+// tools do not compete for the places of the others: of every few hits it gets
+// the last.
 const (
-	unreviewedSlots = 5 // hits of which an unreviewed server has one at most
+	unreviewedEvery = 5 // hits, of which all unreviewed servers together have one
 	sameVector      = 0.97
 	checkedForTwins = 50 // hits among which copies are looked for
 )
 
-// trust brings the operator's priors to the scores.
-func (x *Index) trust(v *view, all []candidate) {
-	if len(x.operator.load().priors) == 0 {
-		return
-	}
-	for i := range all {
-		all[i].score *= x.prior(v.docs[all[i].number].id.Server)
-	}
+// unreviewed reports whether the operator has a reservation about a document's
+// server.
+func (o *operator) unreviewed(v *view, number int) bool {
+	p, ok := o.priors[v.docs[number].id.Server]
+	return ok && p < 1
 }
 
-// page gives the first n hits in their order. Copies of a tool on other servers
-// come behind the first of them, the trusted one, and unreviewed servers have
-// their share of places.
-func (x *Index) page(v *view, all []candidate, n int) []candidate {
-	limited := len(x.operator.load().priors) > 0
-	if limited { // who is put off may be anywhere in the ranking
-		slices.SortFunc(all, v.compare)
-	} else {
-		all = v.first(all, min(max(n, checkedForTwins), len(all)))
+// best is the highest value among the candidates of reviewed servers, or among
+// all if there are no others.
+func (o *operator) best(v *view, all []candidate, value func(*candidate) float64) float64 {
+	best, reviewed := 0.0, false
+	for i := range all {
+		trusted := len(o.priors) == 0 || !o.unreviewed(v, all[i].number)
+		if trusted && !reviewed {
+			best, reviewed = 0, true
+		}
+		if trusted || !reviewed {
+			best = max(best, value(&all[i]))
+		}
 	}
-	all = v.twinsLast(all)
-	if limited {
-		all = x.rationed(v, all)
+	return best
+}
+
+// arrange gives the hits in their order, the first n of them at least, and how
+// many there are in all. Copies of a tool on other servers come behind the first
+// of them, the trusted one, and unreviewed servers have their share of places.
+func (v *view) arrange(all []candidate, n int, o *operator) (ranked []candidate, total int) {
+	if len(o.priors) == 0 {
+		return v.twinsLast(v.first(all, min(max(n, checkedForTwins), len(all)))), len(all)
 	}
-	return all[:n]
+	for i := range all {
+		if p, ok := o.priors[v.docs[all[i].number].id.Server]; ok {
+			all[i].score *= p
+		}
+	}
+	slices.SortFunc(all, v.compare)
+	ranked = o.rationed(v, v.twinsLast(all))
+	return ranked, len(ranked)
 }
 
 // twinsLast moves tools that say the same as one before them behind the others.
@@ -65,35 +77,29 @@ func (v *view) twins(a, b int) bool {
 	return x.Server != y.Server && strings.EqualFold(x.Tool, y.Tool) && v.vectors.between(a, b) > sameVector
 }
 
-// rationed puts off the hits of unreviewed servers that come too close together.
-func (x *Index) rationed(v *view, all []candidate) []candidate {
-	out := make([]candidate, 0, len(all))
-	waiting := map[string][]candidate{}
-	var order []string // of the servers that wait
-	last := map[string]int{}
-	take := func(c candidate, id catalog.ID) {
-		last[id.Server] = len(out)
-		out = append(out, c)
-	}
+// rationed gives unreviewed servers the last of every few places, if they earn
+// it, and one after the others: what is left of theirs is no answer here, where
+// others have one. A tool that is called by its name is not put off.
+func (o *operator) rationed(v *view, all []candidate) []candidate {
+	var free, waiting []candidate
 	for _, c := range all {
-		for _, server := range order { // who has waited long enough goes first
-			if w := waiting[server]; len(w) > 0 && len(out)-last[server] >= unreviewedSlots {
-				waiting[server] = w[1:]
-				take(w[0], catalog.ID{Server: server})
-			}
+		if !c.named && o.unreviewed(v, c.number) {
+			waiting = append(waiting, c)
+		} else {
+			free = append(free, c)
 		}
-		id := v.docs[c.number].id
-		if at, had := last[id.Server]; x.prior(id.Server) < 1 && had && (len(out)-at < unreviewedSlots || len(waiting[id.Server]) > 0) {
-			if waiting[id.Server] == nil {
-				order = append(order, id.Server)
-			}
-			waiting[id.Server] = append(waiting[id.Server], c)
-			continue
+	}
+	if len(free) == 0 {
+		return waiting
+	}
+	out := make([]candidate, 0, len(all))
+	for len(free) > 0 {
+		last := len(out)%unreviewedEvery == unreviewedEvery-1
+		if last && len(waiting) > 0 && waiting[0].score > free[0].score {
+			out, waiting = append(out, waiting[0]), waiting[1:]
+		} else {
+			out, free = append(out, free[0]), free[1:]
 		}
-		take(c, id)
 	}
-	for _, server := range order {
-		out = append(out, waiting[server]...)
-	}
-	return out
+	return append(out, waiting[:min(len(waiting), 1)]...)
 }

@@ -73,7 +73,7 @@ func (r *Router) target(ctx context.Context, name string) (*catalog.Tool, string
 	}
 	if server, _, ok := strings.Cut(name, "__"); ok {
 		if server, ok = l.server(server); ok && l.condition(server) != "" {
-			text += " " + l.condition(server)
+			text += " " + strings.TrimSuffix(l.condition(server), ".") + "."
 		}
 	}
 	return nil, text + " " + SearchTool + " finds tools by what they do."

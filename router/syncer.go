@@ -128,7 +128,7 @@ func (s *Syncer) load(ctx context.Context, always bool, progress func(done, tota
 }
 
 // Sync takes in a new listing: store, index, snapshot, in this order. A listing
-// that changes nothing does nothing.
+// that changes nothing does nothing, unless the index is behind.
 func (s *Syncer) Sync(ctx context.Context, l Listing) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -191,12 +191,13 @@ func (s *Syncer) remember(server string, r *record) {
 }
 
 // apply takes a stored change to the index and publishes it. writing is held. An
-// index that could not take it is behind the store: the next change, or the next
+// index that could not take it is behind the store: the next listing, or the next
 // start, rebuilds it.
 func (s *Syncer) apply(ctx context.Context, c catalog.Change, server string, text *ServerText) error {
 	old, had := s.view.Servers[server]
 	sameText := text == nil && !had || text != nil && had && old == *text
-	if c.Empty() && sameText {
+	behind := s.index.Seq() != s.seq
+	if c.Empty() && sameText && !behind {
 		return nil
 	}
 	next := &View{Snapshot: s.view.Snapshot, Servers: maps.Clone(s.view.Servers)}
@@ -211,8 +212,12 @@ func (s *Syncer) apply(ctx context.Context, c catalog.Change, server string, tex
 	if !c.Empty() {
 		next.Snapshot = next.Snapshot.With(c)
 		c.All = next.Snapshot.Server(server)
+	}
+	if !c.Empty() || behind {
 		err = s.updateIndex(ctx, c, next)
 		s.seq = c.Seq
+	}
+	if !c.Empty() {
 		s.log.Info("catalogue changed", "server", server, "seq", c.Seq,
 			"upserted", len(c.Upserted), "removed", len(c.Removed), "tools", next.Snapshot.Len())
 	}

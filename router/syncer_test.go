@@ -176,6 +176,10 @@ func TestSyncerMendsTheIndex(t *testing.T) {
 	if err := h.sync.Sync(t.Context(), listing(t, "a", "x", "y")); err != nil || h.index.rebuilt != 2 {
 		t.Errorf("an index that stands elsewhere was rebuilt %d times (%v)", h.index.rebuilt-1, err)
 	}
+	h.index.seq = 99
+	if err := h.sync.Sync(t.Context(), listing(t, "a", "x", "y")); err != nil || h.index.rebuilt != 3 || h.index.Seq() != h.store.seq {
+		t.Errorf("with a listing that changes nothing, an index that is behind was rebuilt %d times and stands at %d (%v)", h.index.rebuilt-2, h.index.Seq(), err)
+	}
 }
 
 func TestSyncerStoreFailure(t *testing.T) {

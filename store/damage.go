@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
@@ -19,7 +20,9 @@ func isDamage(err error) bool {
 	return errors.Is(err, errDamaged) ||
 		errors.Is(err, bolterrors.ErrInvalid) ||
 		errors.Is(err, bolterrors.ErrChecksum) ||
-		errors.Is(err, bolterrors.ErrVersionMismatch)
+		errors.Is(err, bolterrors.ErrVersionMismatch) ||
+		// A file cut between the two meta pages; bbolt has no name for it.
+		strings.Contains(err.Error(), "file size too small")
 }
 
 // guarded turns what bbolt does with a damaged file into an error. It panics on

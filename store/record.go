@@ -73,13 +73,23 @@ func hashOf(record []byte) string {
 	return r.string()
 }
 
+// holds tells whether a record is that of the tool and can be read: a damaged one
+// that kept its hash is written anew.
+func holds(record []byte, t *catalog.Tool) bool {
+	if hashOf(record) != t.Hash {
+		return false
+	}
+	_, err := decodeTool(t.ID.Server, t.ID.Tool, record)
+	return err == nil
+}
+
 // decodeTool reads a record. The tool's texts share one piece of memory.
 func decodeTool(server, name string, record []byte) (*catalog.Tool, error) {
 	if len(record) == 0 {
 		return nil, errRecord
 	}
 	r := reader{rest: string(record[1:])}
-	hash, definition := r.string(), []byte(r.string())
+	hash, definition := strings.Clone(r.string()), []byte(r.string()) // not a part of the whole record
 	if r.failed {
 		return nil, errRecord
 	}

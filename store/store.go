@@ -145,43 +145,57 @@ func numberBytes(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n)
 // Close lets go of the file. Running transactions end first.
 func (s *Store) Close() error { return s.db.Close() }
 
-// Load reads the whole catalogue.
+// Load reads the whole catalogue. A record that cannot be read hides no other:
+// its server is given without a Digest, as one that has to be listed again.
 func (s *Store) Load(ctx context.Context) (State, error) {
 	var st State
 	err := s.db.View(func(tx *bolt.Tx) error {
 		st.Seq = number(tx.Bucket(metaBucket).Get(seqKey))
-		if err := tx.Bucket(serversBucket).ForEach(func(name, v []byte) error {
-			var server Server
-			if err := json.Unmarshal(v, &server); err != nil {
-				return fmt.Errorf("server %s: %w", name, err)
-			}
-			st.Servers = append(st.Servers, server)
-			return nil
-		}); err != nil {
-			return err
-		}
 		tools := tx.Bucket(toolsBucket)
-		return tools.ForEachBucket(func(server []byte) error {
+		return tx.Bucket(serversBucket).ForEach(func(name, v []byte) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			return tools.Bucket(server).ForEach(func(name, v []byte) error {
-				t, err := decodeTool(string(server), string(name), v)
-				if err != nil {
-					// One record that cannot be read must not hide the others: its
-					// server lists it again.
-					s.log.Warn("stored tool cannot be read", "server", string(server), "tool", string(name), "err", err)
-					return nil
+			server := s.loadServer(string(name), v)
+			if b := tools.Bucket(name); b != nil {
+				var whole bool
+				if st.Tools, whole = s.loadTools(st.Tools, server.Name, b); !whole {
+					server.Digest = ""
 				}
-				st.Tools = append(st.Tools, t)
-				return nil
-			})
+			}
+			st.Servers = append(st.Servers, server)
+			return nil
 		})
 	})
 	if err != nil {
-		return State{}, fmt.Errorf("load catalogue: %w", err)
+		return State{}, fmt.Errorf("read state file: %w", err)
 	}
 	return st, nil
+}
+
+func (s *Store) loadServer(name string, record []byte) Server {
+	var server Server
+	if err := json.Unmarshal(record, &server); err != nil {
+		s.log.Warn("stored server cannot be read and is listed again", "server", name, "err", err)
+		return Server{Name: name}
+	}
+	return server
+}
+
+// loadTools appends a server's tools and tells whether all could be read.
+func (s *Store) loadTools(tools []*catalog.Tool, server string, b *bolt.Bucket) (_ []*catalog.Tool, whole bool) {
+	whole = true
+	_ = b.ForEach(func(name, v []byte) error { // fails only if the function does
+		t, err := decodeTool(server, string(name), v)
+		if err != nil {
+			s.log.Warn("stored tool cannot be read: its server is listed again", "server", server, "tool", string(name), "err", err)
+			whole = false
+			return nil
+		}
+		tools = append(tools, t)
+		return nil
+	})
+	return tools, whole
 }
 
 // Replace keeps a listing in place of the server's last one, in one
@@ -222,7 +236,7 @@ func replaceTools(b *bolt.Bucket, server string, tools []*catalog.Tool) (upserte
 	for _, t := range tools {
 		wanted[t.ID.Tool] = true
 		key := []byte(t.ID.Tool)
-		if hashOf(b.Get(key)) == t.Hash {
+		if holds(b.Get(key), t) {
 			continue
 		}
 		if err := b.Put(key, encodeTool(t)); err != nil {

@@ -220,6 +220,7 @@ func TestDamagedFileIsMovedAside(t *testing.T) {
 	for name, damage := range map[string]func([]byte) []byte{
 		"not a database": func([]byte) []byte { return []byte(strings.Repeat("hello ", 4000)) },
 		"cut to 100":     func(b []byte) []byte { return b[:100] },
+		"cut in a meta":  func(b []byte) []byte { return b[:5000] },
 		"cut in half":    func(b []byte) []byte { return b[:len(b)/2] },
 		"both metas": func(b []byte) []byte {
 			clear(b[:8192])
@@ -293,6 +294,43 @@ func TestOneBadRecordHidesNoOther(t *testing.T) {
 		if got := load(t, s).Tools; len(got) != 1 || got[0].ID.Tool != "b" {
 			t.Errorf("with the record %v Load gives %d tools, want b alone", bad, len(got))
 		}
+	}
+}
+
+// What cannot be read is listed again, and that mends it.
+func TestBadRecordsAreListedAgain(t *testing.T) {
+	for name, damage := range map[string]func(tx *bolt.Tx) error{
+		"server": func(tx *bolt.Tx) error {
+			return tx.Bucket(serversBucket).Put([]byte("s"), []byte("{\"name\":\"\x00"))
+		},
+		"tool with its hash": func(tx *bolt.Tx) error {
+			b := tx.Bucket(toolsBucket).Bucket([]byte("s"))
+			record := slices.Clone(b.Get([]byte("a")))
+			return b.Put([]byte("a"), record[:len(record)-1])
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, filepath.Join(t.TempDir(), "catalog.db"))
+			tools := []*catalog.Tool{makeTool(t, "s", "a", "one"), makeTool(t, "s", "b", "two")}
+			listing := Server{Name: "s", Digest: "d"}
+			if _, err := s.Replace(t.Context(), listing, tools); err != nil {
+				t.Fatal(err)
+			}
+			replace(t, s, "other", makeTool(t, "other", "c", "three"))
+			if err := s.db.Update(damage); err != nil {
+				t.Fatal(err)
+			}
+			st := load(t, s)
+			if len(st.Servers) != 2 || st.Servers[1].Name != "s" || st.Servers[1].Digest != "" {
+				t.Errorf("Load gives the servers %+v, want other, and s without a digest", st.Servers)
+			}
+			if _, err := s.Replace(t.Context(), listing, tools); err != nil {
+				t.Fatal(err)
+			}
+			if st := load(t, s); len(st.Tools) != 3 || st.Servers[1].Digest != "d" {
+				t.Errorf("after a new listing Load gives %d tools and the servers %+v, want all of both", len(st.Tools), st.Servers)
+			}
+		})
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 const (
 	listGap     = time.Second            // between two listings, however often the backend says its tools changed
 	checkGap    = 10 * time.Second       // between two looks whether a connection still stands
-	earlyAgain  = 500 * time.Millisecond // a backend that fell is started so soon if a call waits for it
+	earlyAgain  = 200 * time.Millisecond // a backend that fell is started so soon if a call waits for it
 	downAgain   = 5 * time.Second        // one that is down, if a call asks for it
 	drainTime   = 5 * time.Second        // for the calls of a backend that is no longer wanted
 	quickDeaths = 3                      // so many sessions in a row that came to nothing are a crash loop

@@ -183,11 +183,13 @@ func (d *dialer) dialModern(ctx context.Context) (*session, error) {
 	}
 	t.SetProtocolVersion(mcp.ProtocolVersion20260728)
 	attach(s, t)
-	s.wire = newHTTPWire(t, TransportHTTP, true)
-	if s.about, err = discover(ctx, s.wire, d.version, probeHTTP); err != nil {
+	w := newHTTPWire(t, TransportHTTP, true)
+	s.wire = w
+	if s.about, err = discover(ctx, w, d.version, probeHTTP); err != nil {
 		s.stop()
 		return nil, err
 	}
+	w.poster = &poster{client: s.http, url: d.spec.URL, protocol: s.about.protocol}
 	return s, nil
 }
 
@@ -201,14 +203,16 @@ func (d *dialer) dialLegacy(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	attach(s, t)
-	s.wire = newHTTPWire(t, TransportHTTP, false)
+	w := newHTTPWire(t, TransportHTTP, false)
+	s.wire = w
 	if err = t.Start(s.life); err == nil {
-		s.about, err = initialize(ctx, s.wire, d.spec.Protocol, d.version)
+		s.about, err = initialize(ctx, w, d.spec.Protocol, d.version)
 	}
 	if err != nil {
 		s.stop()
 		return nil, err
 	}
+	w.poster = &poster{client: s.http, url: d.spec.URL, protocol: s.about.protocol}
 	return s, nil
 }
 

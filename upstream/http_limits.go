@@ -80,6 +80,9 @@ type limitedTransport struct {
 // RoundTrip implements http.RoundTripper.
 func (t *limitedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx := r.Context()
+	if resp := made(ctx); resp != nil {
+		return resp, nil
+	}
 	if r.Method == http.MethodDelete { // mcp-go ends a session so; a server that hangs must not hold us up
 		short, cancel := context.WithTimeout(ctx, inputGrace)
 		defer cancel()
@@ -120,6 +123,14 @@ func isEventStream(contentType string) bool {
 	}
 	mt, _, _ := mime.ParseMediaType(contentType)
 	return mt == "text/event-stream"
+}
+
+func isJSON(contentType string) bool {
+	if contentType == "application/json" {
+		return true
+	}
+	mt, _, _ := mime.ParseMediaType(contentType)
+	return mt == "application/json"
 }
 
 // CloseIdleConnections lets http.Client do what its method of that name says.

@@ -366,6 +366,37 @@ func TestHTTPRequest(t *testing.T) {
 	}
 }
 
+// TestHTTPConnectionIsUsedAgain counts the connections of many calls, whether or
+// not the server says how long its answers are.
+func TestHTTPConnectionIsUsedAgain(t *testing.T) {
+	for _, modern := range []bool{true, false} {
+		for _, chunked := range []bool{true, false} {
+			t.Run(fmt.Sprintf("modern %v, chunked %v", modern, chunked), func(t *testing.T) {
+				var from sync.Map
+				srv := answering(t, modern, func(w http.ResponseWriter, r *http.Request, m mcptest.Message) {
+					from.Store(r.RemoteAddr, true)
+					w.Header().Set("Content-Type", "application/json; charset=utf-8")
+					fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,`, m.ID)
+					if chunked {
+						w.(http.Flusher).Flush()
+					}
+					fmt.Fprint(w, `"result":{"content":[{"type":"text","text":"x"}]}}`)
+				})
+				f := start(t, Options{}, urlSpec(srv.URL))
+				f.await("s", catalog.Ready)
+				for range 10 {
+					f.must(toolCall("echo", `{}`))
+				}
+				n := 0
+				from.Range(func(any, any) bool { n++; return true })
+				if n > 2 { // the handshake's may be the first
+					t.Errorf("10 calls came over %d connections", n)
+				}
+			})
+		}
+	}
+}
+
 // TestHTTPStopHangs has a server that does not let go of its session.
 func TestHTTPStopHangs(t *testing.T) {
 	inner := answering(t, false, nil)

@@ -22,13 +22,17 @@ import (
 // httpWire is a wire over one of mcp-go's HTTP transports.
 type httpWire struct {
 	transport.HTTPConnection
-	name   string // of the transport, for messages
-	modern bool   // revision 2026-07-28: no sessions, and a closed request is a cancelled one
+	name   string  // of the transport, for messages
+	modern bool    // revision 2026-07-28: no sessions, and a closed request is a cancelled one
+	poster *poster // set when the handshake is made; nil leaves all to mcp-go
 	last   atomic.Int64
 	gone   chan struct{}
 	once   sync.Once
 	err    error
 	wg     group // cancellations on their way
+
+	open context.Context // until Close
+	shut context.CancelFunc
 }
 
 var _ wire = (*httpWire)(nil)
@@ -38,6 +42,7 @@ const firstID = 1 << 20
 
 func newHTTPWire(t transport.HTTPConnection, name string, modern bool) *httpWire {
 	w := &httpWire{HTTPConnection: t, name: name, modern: modern, gone: make(chan struct{})}
+	w.open, w.shut = context.WithCancel(context.Background())
 	w.last.Store(firstID)
 	return w
 }
@@ -64,18 +69,21 @@ func (w *httpWire) fail(err error) {
 
 func (w *httpWire) request(ctx context.Context, method string, params json.RawMessage, header http.Header) (json.RawMessage, error) {
 	id := w.last.Add(1)
+	within, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(w.open, cancel)()
 	fault := &bodyFault{}
-	resp, err := w.SendRequest(context.WithValue(ctx, bodyFaultKey{}, fault), transport.JSONRPCRequest{
-		JSONRPC: mcp.JSONRPC_VERSION, ID: mcp.NewRequestId(id), Method: method, Params: params, Header: header,
-	})
+	result, err := w.exchange(context.WithValue(within, bodyFaultKey{}, fault), id, method, params, header)
 	switch {
-	case err == nil:
-		return w.read(id, resp)
+	case err == nil, errors.As(err, new(*catalog.RPCError)):
+		return result, err
 	case ctx.Err() != nil:
 		if !w.modern {
 			w.cancel(id, context.Cause(ctx))
 		}
 		return nil, context.Cause(ctx)
+	case w.open.Err() != nil:
+		return nil, &lostError{sent: true, err: errClosed}
 	}
 	switch cause := fault.err.Load(); {
 	case cause != nil:
@@ -84,6 +92,33 @@ func (w *httpWire) request(ctx context.Context, method string, params json.RawMe
 		return nil, &lostError{sent: true, err: errors.New("the server ended its stream without an answer")}
 	}
 	return nil, w.failure(err)
+}
+
+// exchange sends one request and reads its answer, with mcp-go where that takes
+// more than reading one message.
+func (w *httpWire) exchange(ctx context.Context, id int64, method string, params json.RawMessage, header http.Header) (json.RawMessage, error) {
+	if w.poster != nil {
+		session := ""
+		if !w.modern {
+			session = w.GetSessionId()
+		}
+		m, other, err := w.poster.post(ctx, session, encodeRequest(id, method, params), header)
+		switch {
+		case err != nil:
+			return nil, err
+		case other == nil:
+			return m.take(id)
+		}
+		defer other.Body.Close() // mcp-go may refuse before it asks for the answer
+		ctx = withMade(ctx, other)
+	}
+	resp, err := w.SendRequest(ctx, transport.JSONRPCRequest{
+		JSONRPC: mcp.JSONRPC_VERSION, ID: mcp.NewRequestId(id), Method: method, Params: params, Header: header,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return w.read(id, resp)
 }
 
 // read takes a response apart.
@@ -176,6 +211,7 @@ func notification(method string, fields map[string]any) mcp.JSONRPCNotification 
 // Close ends the requests under way and the session.
 func (w *httpWire) Close() error {
 	w.fail(errClosed)
+	w.shut()
 	err := w.HTTPConnection.Close()
 	w.wg.Wait()
 	return err

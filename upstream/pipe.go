@@ -135,47 +135,63 @@ func (p *pipe) cause() error {
 
 // writeAll writes what is queued. What waits together is written together.
 func (p *pipe) writeAll() {
-	var batch []byte
+	var b batch
 	for {
-		batch = batch[:0]
 		select {
 		case <-p.gone:
 			return
 		case o := <-p.queue:
-			batch = p.collect(batch, o)
+			b.take(o, p.queue)
 		}
-		if err := p.write(batch); err != nil {
+		n, err := p.write(b.bytes)
+		if err != nil {
+			if n == 0 {
+				b.giveBack()
+			}
 			p.fail(fmt.Errorf("write to the server: %w", err))
 			return
 		}
-		if cap(batch) > keepBatch {
-			batch = nil
-		}
+		clear(b.of)
 	}
 }
 
-// collect appends the frames that are queued, up to a full batch.
-func (p *pipe) collect(batch []byte, o *outgoing) []byte {
+// batch is what the writer writes at once.
+type batch struct {
+	bytes []byte
+	of    []*outgoing
+}
+
+// take begins a batch with one message and adds those that are queued.
+func (b *batch) take(o *outgoing, queue <-chan *outgoing) {
+	if b.bytes, b.of = b.bytes[:0], b.of[:0]; cap(b.bytes) > keepBatch {
+		b.bytes = nil
+	}
 	for {
 		o.taken.Store(true)
-		batch = append(batch, o.frame...)
-		if len(batch) >= fullBatch {
-			return batch
+		b.bytes, b.of = append(b.bytes, o.frame...), append(b.of, o)
+		if len(b.bytes) >= fullBatch {
+			return
 		}
 		select {
-		case o = <-p.queue:
+		case o = <-queue:
 		default:
-			return batch
+			return
 		}
 	}
 }
 
-func (p *pipe) write(b []byte) error {
-	if err := p.in.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-		return err
+// giveBack says of all messages that the backend has surely not seen them.
+func (b *batch) giveBack() {
+	for _, o := range b.of {
+		o.taken.Store(false)
 	}
-	_, err := p.in.Write(b)
-	return err
+}
+
+func (p *pipe) write(b []byte) (n int, err error) {
+	if err := p.in.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return 0, err
+	}
+	return p.in.Write(b)
 }
 
 // enqueue hands a message to the writer, waiting for room as long as ctx lets it.

@@ -140,8 +140,8 @@ func (b *backend) connect(ctx context.Context) (s *session, l Listing, err error
 		}
 		s.stop()
 	}
-	if ctx.Err() != nil {
-		err = context.Cause(ctx)
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+		err = cause // and not what it made of the last step; but a hint beside it stays
 	}
 	b.update(func() { b.now.PID = 0 })
 	return nil, l, err

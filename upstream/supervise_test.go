@@ -274,6 +274,9 @@ func TestShell(t *testing.T) {
 	if !eventually(2*time.Second, func() bool { s := processState(server); return s == "" || s == "Z" }) {
 		t.Errorf("the server outlived its shell, in state %s", processState(server))
 	}
+	// A process that looks dead may have threads that still hold its pipes: a
+	// call made now might be one that it could have seen.
+	eventually(5*time.Second, func() bool { return f.state("s").PID != shell })
 	f.must(toolCall("echo", `{}`))
 }
 

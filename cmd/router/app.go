@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -154,6 +155,14 @@ func (a *app) forgetUnwanted(ctx context.Context) error {
 	return nil
 }
 
+// tidy is forgetUnwanted at the start. That it fails, on a full disk for one, is
+// no reason not to serve the others.
+func (a *app) tidy(ctx context.Context) {
+	if err := a.forgetUnwanted(ctx); err != nil {
+		a.log.Error("forget servers that are no longer configured", "err", err)
+	}
+}
+
 // apply takes over a new configuration's servers and the words for their tools;
 // everything else of it needs a restart.
 func (a *app) apply(ctx context.Context, cfg *configs.Config) error {
@@ -221,11 +230,22 @@ func (a *app) ready() error {
 	return nil
 }
 
-// configFile is the file that is watched.
+// configFile is where the config is read from, "" if there is no place for one.
 func (a *app) configFile() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.cfg.Path
+}
+
+// configFiles are the config file, whether it exists or not, and the files that
+// its values were read from.
+func (a *app) configFiles() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.cfg.Path == "" || slices.Contains(a.cfg.Reads, a.cfg.Path) {
+		return a.cfg.Reads
+	}
+	return append([]string{a.cfg.Path}, a.cfg.Reads...)
 }
 
 func (a *app) setProblem(err error) {

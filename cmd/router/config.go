@@ -19,6 +19,7 @@ func newConfigCommand(e *env) *cobra.Command {
 		&cobra.Command{
 			Use:     "check",
 			Short:   "Read the config and say every mistake with its place",
+			Long:    "Read the config and say every mistake with its place.\n\n" + exitCodesHelp,
 			Example: "  router config check --config ./config.yaml",
 			Args:    usage(cobra.NoArgs),
 			RunE:    func(*cobra.Command, []string) error { return runConfigCheck(e) },
@@ -26,6 +27,7 @@ func newConfigCommand(e *env) *cobra.Command {
 		&cobra.Command{
 			Use:     "show",
 			Short:   "Print the config in force, secrets left out",
+			Long:    "Print the config in force, secrets left out.\n\n" + exitCodesHelp,
 			Example: "  router config show --json",
 			Args:    usage(cobra.NoArgs),
 			RunE:    func(*cobra.Command, []string) error { return runConfigShow(e) },
@@ -33,6 +35,7 @@ func newConfigCommand(e *env) *cobra.Command {
 		&cobra.Command{
 			Use:     "path",
 			Short:   "Print which file is read",
+			Long:    "Print which file is read.\n\n" + exitCodesHelp,
 			Example: "  $EDITOR \"$(router config path)\"",
 			Args:    usage(cobra.NoArgs),
 			RunE:    func(*cobra.Command, []string) error { return runConfigPath(e) },
@@ -46,14 +49,14 @@ func runConfigCheck(e *env) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range cfg.Warnings {
-		fmt.Fprintf(e.err, "router: warning: %s\n", w)
-	}
+	e.warn(cfg)
+	_, statErr := os.Stat(cfg.Path)
 	if e.json {
-		return printJSON(e.out, map[string]any{"file": cfg.Path, "servers": len(cfg.Servers), "warnings": cfg.Warnings})
+		warnings := append([]string{}, cfg.Warnings...) // [] and not null
+		return printJSON(e.out, map[string]any{"file": cfg.Path, "exists": statErr == nil, "servers": len(cfg.Servers), "warnings": warnings})
 	}
-	if cfg.Path == "" {
-		fmt.Fprintln(e.out, "no config file: defaults, no servers")
+	if statErr != nil {
+		fmt.Fprintf(e.out, "no config file %s: the defaults hold, no servers\n", cfg.Path)
 		return nil
 	}
 	fmt.Fprintf(e.out, "%s is good: %s\n", cfg.Path, count(len(cfg.Servers), "server"))

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,7 +41,7 @@ up, to connect a client to; --once ends instead.
 	c.Flags().BoolVar(&o.once, "once", false, "end after the search and the call")
 	c.Flags().StringVar(&o.catalog, "catalog", "", "also serve the recorded tools of `FILE` (JSON lines, may be gzipped)")
 	c.Flags().StringVar(&o.query, "query", "what time is it in Tokyo", "what to search for")
-	c.Flags().StringVar(&o.listen, "listen", "127.0.0.1:7411", "`ADDR`ess to listen on; any free port if it is taken")
+	c.Flags().StringVar(&o.listen, "listen", "127.0.0.1:7411", "listen on `ADDR`; any free port if it is taken")
 	return c
 }
 
@@ -79,14 +80,13 @@ func runDemo(ctx context.Context, e *env, o demoOptions) error {
 		return err
 	}
 	defer a.close()
-	if err := a.forgetUnwanted(ctx); err != nil {
-		return err
-	}
+	a.tidy(ctx)
 	ln, err := net.Listen("tcp", o.listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		ln, err = net.Listen("tcp", "127.0.0.1:0")
+	}
 	if err != nil {
-		if ln, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-			return err
-		}
+		return err
 	}
 	control, err := listenControl(cfg)
 	if err != nil {
@@ -101,14 +101,22 @@ func runDemo(ctx context.Context, e *env, o demoOptions) error {
 		func(ctx context.Context) error { return a.endpoint.Serve(ctx, ln) },
 		func(ctx context.Context) error { return a.endpoint.ServeControl(ctx, control) },
 		func(ctx context.Context) error {
-			if err := a.show(ctx, e, o); err != nil {
+			out := e.out
+			if e.json { // the tour is told all the same, beside the facts
+				out = e.err
+			}
+			facts, err := a.show(ctx, out, o)
+			if err != nil {
 				return err
 			}
-			if o.once {
-				stop()
-				return nil
+			if e.json {
+				err = printJSON(e.out, facts)
 			}
-			a.howToConnect(e.out)
+			if o.once || err != nil {
+				stop()
+				return err
+			}
+			a.howToConnect(out)
 			<-ctx.Done()
 			return nil
 		})
@@ -149,36 +157,45 @@ func demoConfig(e *env, dir string, o demoOptions) (*configs.Config, error) {
 	return cfg, nil
 }
 
+// demoFacts is what the tour found, in bytes of JSON.
+type demoFacts struct {
+	URL         string `json:"url"`
+	Tools       int    `json:"tools"`
+	DirectBytes int    `json:"direct_bytes"` // the definitions of all tools
+	RouterBytes int    `json:"router_bytes"` // those of the two
+	SearchBytes int    `json:"search_bytes"` // one search's answer
+}
+
 // show is the tour: the servers come up, then a client looks, searches and calls.
-func (a *app) show(ctx context.Context, e *env, o demoOptions) error {
-	fmt.Fprintln(e.out, bold(e.out, "Starting the bundled MCP servers, each a child process:"))
-	if err := a.awaitBackends(ctx, func(s catalog.Server, after time.Duration) { fmt.Fprintln(e.out, "  "+settledLine(s, after)) }); err != nil {
-		return err
+func (a *app) show(ctx context.Context, out io.Writer, o demoOptions) (*demoFacts, error) {
+	fmt.Fprintln(out, bold(out, "Starting the bundled MCP servers, each a child process:"))
+	if err := a.awaitBackends(ctx, func(s catalog.Server, after time.Duration) { fmt.Fprintln(out, "  "+settledLine(s, after)) }); err != nil {
+		return nil, err
 	}
 	c := &demoClient{url: "http://" + a.address + "/mcp"}
 	list, err := c.request(ctx, "tools/list", map[string]any{})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	all := 0
 	for t := range a.router.Snapshot().All() {
 		all += len(t.Definition) + 1
 	}
-	fmt.Fprintf(e.out, "\n%s\n", bold(e.out, "A client connects and lists the tools:"))
-	fmt.Fprintf(e.out, "  2 tools, %s bytes (about %s tokens), where the %s behind them take %s bytes (%s tokens)\n",
+	fmt.Fprintf(out, "\n%s\n", bold(out, "A client connects and lists the tools:"))
+	fmt.Fprintf(out, "  2 tools, %s bytes (about %s tokens), where the %s behind them take %s bytes (%s tokens)\n",
 		thousands(len(list)), thousands(len(list)/4), count(a.router.Snapshot().Len(), "tool"), thousands(all), thousands(all/4))
 
-	answer, err := c.tool(ctx, e.out, "search_tools", map[string]any{"query": o.query, "limit": 3})
+	answer, err := c.tool(ctx, out, "search_tools", map[string]any{"query": o.query, "limit": 3})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if _, err := c.tool(ctx, e.out, "call_tool", map[string]any{"name": "time__current_time", "arguments": map[string]any{"timezone": "Asia/Tokyo"}}); err != nil {
-		return err
+	if _, err := c.tool(ctx, out, "call_tool", map[string]any{"name": "time__current_time", "arguments": map[string]any{"timezone": "Asia/Tokyo"}}); err != nil {
+		return nil, err
 	}
 	used := len(list) + len(answer)
-	fmt.Fprintf(e.out, "\n%s\n", bold(e.out, "What that saved:"))
-	fmt.Fprintf(e.out, "  %s of definitions and search instead of %s: %s\n", tokens(used), tokens(all), saved(used, all))
-	return nil
+	fmt.Fprintf(out, "\n%s\n", bold(out, "What that saved:"))
+	fmt.Fprintf(out, "  %s of definitions and search instead of %s: %s\n", tokens(used), tokens(all), saved(used, all))
+	return &demoFacts{URL: c.url, Tools: a.router.Snapshot().Len(), DirectBytes: all, RouterBytes: len(list), SearchBytes: len(answer)}, nil
 }
 
 func tokens(bytes int) string { return thousands(bytes/4) + " tokens" }

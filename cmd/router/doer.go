@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"toolrouter/configs"
 	"toolrouter/router"
@@ -83,7 +84,11 @@ func (e *env) quiet(cfg *configs.Config) {
 // told gives what the running router said the program's form.
 func told(err error) error {
 	if said, ok := errors.AsType[*endpoint.APIError](err); ok {
-		return fail(exitFailed, said.Hint, err)
+		code := exitFailed
+		if said.Status == http.StatusBadRequest {
+			code = exitUsage
+		}
+		return fail(code, said.Hint, err)
 	}
 	return err
 }

@@ -22,7 +22,12 @@ router takes it over at once.
 		Example: `  router add files -- npx -y @modelcontextprotocol/server-filesystem ~/notes
   router add github https://api.example.com/mcp/ --header 'Authorization=Bearer ${GITHUB_TOKEN}'
   router add db --env 'DB_URL=${DB_URL}' -- db-mcp --read-only`,
-		Args: usage(cobra.MinimumNArgs(2)),
+		Args: usage(func(_ *cobra.Command, args []string) error {
+			if len(args) < 2 {
+				return errors.New("add wants a name, and a command or a URL")
+			}
+			return nil
+		}),
 		RunE: func(c *cobra.Command, args []string) error {
 			entry.Name = args[0]
 			if err := addressed(&entry, args[1:], c.ArgsLenAtDash() == 1); err != nil {
@@ -34,17 +39,19 @@ router takes it over at once.
 	f := c.Flags()
 	f.StringArrayVar(&entry.Env, "env", nil, "environment variable `KEY=value` of the command; repeatable")
 	f.StringArrayVar(&entry.Headers, "header", nil, "HTTP header `Name=value` sent to the URL; repeatable")
-	f.StringVar(&entry.Dir, "dir", "", "working `DIR`ectory of the command")
+	f.StringVar(&entry.Dir, "dir", "", "run the command in the folder `DIR`")
 	f.StringVar(&entry.Type, "type", "", "transport: stdio, http or sse (default: what fits)")
 	return c
 }
 
 // addressed fills in how the server is reached.
 func addressed(entry *configs.Server, rest []string, dash bool) error {
-	isURL := strings.HasPrefix(rest[0], "http://") || strings.HasPrefix(rest[0], "https://")
+	scheme, _, isURL := strings.Cut(rest[0], "://")
 	switch {
 	case dash || !isURL:
 		entry.Command = rest
+	case !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https"):
+		return fail(exitUsage, "", fmt.Errorf("%s is neither an http nor an https URL", rest[0]))
 	case len(rest) > 1:
 		return fail(exitUsage, "", fmt.Errorf("a URL stands alone; what are %q for?", rest[1:]))
 	default:
@@ -100,9 +107,23 @@ func (e *env) edit(done string, change func(path string) error) error {
 		}
 		return fail(exitUsage, hint, err)
 	}
+	e.warnOfMistakes()
 	if e.json {
 		return printJSON(e.out, map[string]string{"done": done, "file": path})
 	}
 	fmt.Fprintf(e.out, "%s in %s\n", done, path)
 	return nil
+}
+
+// warnOfMistakes says why a router would not take the changed file over: a
+// variable that is not set, or a mistake that was in it before.
+func (e *env) warnOfMistakes() {
+	_, err := e.config(nil)
+	if err == nil {
+		return
+	}
+	fmt.Fprintln(e.err, "router: warning: no router takes this config over as it is:")
+	for line := range lines(err.Error()) {
+		fmt.Fprintf(e.err, "router:   %s\n", line)
+	}
 }

@@ -84,8 +84,8 @@ type evalOptions struct {
 func (o *evalOptions) check() error {
 	const hint = `"router eval --help" shows how it is used`
 	switch {
-	case o.limit < 1 || o.limit > 20:
-		return fail(exitUsage, hint, fmt.Errorf("--limit: %d is not from 1 to 20", o.limit))
+	case o.limit < 1 || o.limit > maxLimit:
+		return fail(exitUsage, hint, fmt.Errorf("--limit: %d is not from 1 to %d", o.limit, maxLimit))
 	case o.compare != "" && !slices.Contains(settingNames(), o.compare):
 		return fail(exitUsage, "settings: "+strings.Join(settingNames()[1:], ", "), fmt.Errorf("--compare: unknown setting %q", o.compare))
 	case o.compare == defaultSetting:

@@ -6,17 +6,22 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"sync/atomic"
+	"time"
 )
 
 // heapRoom is how much garbage may pile up before it is collected, in bytes. By
 // default Go lets it grow to the size of what is alive: with thousands of tools
 // the router would take twice what it holds, and with a few it would collect
 // garbage dozens of times a second under load.
-const heapRoom = 16 << 20
+const heapRoom = 8 << 20
+
+// quietTime without a collection is when a burst of work is over, and what it
+// took is given back. Go does so too, but takes minutes.
+const quietTime = 3 * time.Second
 
 // Bounds of the garbage collector's percentage.
 const (
-	minGCPercent = 25
+	minGCPercent = 20
 	maxGCPercent = 400
 )
 
@@ -27,13 +32,18 @@ func paceGC() (stop func()) {
 		return func() {}
 	}
 	p := &pacer{percent: 100}
+	p.quiet = time.AfterFunc(quietTime, giveBack)
 	p.afterGC(new(beacon))
-	return func() { p.stopped.Store(true) }
+	return func() {
+		p.stopped.Store(true)
+		p.quiet.Stop()
+	}
 }
 
 // pacer sets the percentage anew after each collection.
 type pacer struct {
 	stopped atomic.Bool
+	quiet   *time.Timer
 	percent int // as it was set last; only the finalizers' goroutine uses it
 }
 
@@ -46,6 +56,7 @@ func (p *pacer) afterGC(b *beacon) {
 			return
 		}
 		p.pace()
+		p.quiet.Reset(quietTime)
 		p.afterGC(b)
 	})
 }
@@ -53,9 +64,7 @@ func (p *pacer) afterGC(b *beacon) {
 // pace changes the percentage if it is far from what it should be: a change
 // stops the program for a moment.
 func (p *pacer) pace() {
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(sample)
-	want := gcPercent(sample[0].Value.Uint64())
+	want := gcPercent(bytesOf("/gc/heap/live:bytes"))
 	if want*8 >= p.percent*7 && want*8 <= p.percent*9 {
 		return
 	}
@@ -66,4 +75,19 @@ func (p *pacer) pace() {
 // gcPercent is the percentage at which so many live bytes get heapRoom of garbage.
 func gcPercent(live uint64) int {
 	return int(min(max(heapRoom*100/max(live, 1), minGCPercent), maxGCPercent))
+}
+
+// giveBack returns to the system what is not used, if it is worth a collection.
+func giveBack() {
+	held := bytesOf("/memory/classes/heap/objects:bytes") + bytesOf("/memory/classes/heap/free:bytes")
+	if held > bytesOf("/gc/heap/live:bytes")+heapRoom/2 {
+		debug.FreeOSMemory()
+	}
+}
+
+// bytesOf reads one of the runtime's metrics.
+func bytesOf(name string) uint64 {
+	sample := []metrics.Sample{{Name: name}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }

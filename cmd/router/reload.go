@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -26,15 +27,16 @@ func (a *app) followConfig(load func() (*configs.Config, error)) func(context.Co
 		signal.Notify(hup, syscall.SIGHUP)
 		defer signal.Stop(hup)
 
-		var events chan fsnotify.Event // nil, and so never ready, without a watcher
+		// Channels that are nil, and so never ready, without a watcher.
+		var events chan fsnotify.Event
+		var failures chan error
+		watch := &configWatch{read: a.configFiles}
 		if w, err := fsnotify.NewWatcher(); err != nil {
 			a.log.Warn("the config file is not watched; SIGHUP reads it again", "err", err)
 		} else {
 			defer w.Close()
-			// The folder, not the file: editors replace the file.
-			if err := w.Add(filepath.Dir(a.configFile())); err == nil {
-				events = w.Events
-			}
+			events, failures, watch.folders = w.Events, w.Errors, w
+			watch.renew()
 		}
 		quiet := time.NewTimer(time.Hour)
 		quiet.Stop()
@@ -45,14 +47,68 @@ func (a *app) followConfig(load func() (*configs.Config, error)) func(context.Co
 			case <-hup:
 				quiet.Reset(0)
 			case ev := <-events:
-				if filepath.Base(ev.Name) == filepath.Base(a.configFile()) {
+				if watch.concerns(ev.Name) {
+					watch.renew()
 					quiet.Reset(settle)
 				}
+			case err := <-failures:
+				a.log.Warn("a change of the config file may have been missed", "err", err)
+				quiet.Reset(settle)
 			case <-quiet.C:
 				a.reload(ctx, load)
+				watch.renew() // it may read other files now
 			}
 		}
 	}
+}
+
+// configWatch keeps the folders of the config file, and of the files that its
+// values are read from, under watch: not the files, because editors replace them.
+type configWatch struct {
+	read    func() []string // the files, as of the config in force
+	folders interface{ Add(folder string) error }
+}
+
+// renew watches each file's folder, and that of the file it is a link to. Where a
+// folder does not exist yet, as before the first "router add", the nearest one
+// above it is watched, until what is missing is made there.
+func (c *configWatch) renew() {
+	if c.folders == nil {
+		return
+	}
+	for range 2 { // once more for a folder that was made during the first round
+		for _, file := range c.files() {
+			c.watchNear(filepath.Dir(file))
+		}
+	}
+}
+
+func (c *configWatch) watchNear(folder string) {
+	for c.folders.Add(folder) != nil && filepath.Dir(folder) != folder {
+		folder = filepath.Dir(folder)
+	}
+}
+
+// concerns tells whether a change of path may be one of a file: of itself, or of
+// a folder on the way to it.
+func (c *configWatch) concerns(path string) bool {
+	for _, file := range c.files() {
+		if file == path || strings.HasPrefix(file, path+string(filepath.Separator)) {
+			return true
+		}
+	}
+	return false
+}
+
+// files are the files as named, and those that they are links to.
+func (c *configWatch) files() (files []string) {
+	for _, file := range c.read() {
+		files = append(files, file)
+		if target, err := filepath.EvalSymlinks(file); err == nil && target != file {
+			files = append(files, target)
+		}
+	}
+	return files
 }
 
 func (a *app) reload(ctx context.Context, load func() (*configs.Config, error)) {

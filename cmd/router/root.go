@@ -105,8 +105,8 @@ few tools that fit a need, and loads a schema only when it wants one.
 		SilenceUsage:  true,
 	}
 	f := root.PersistentFlags()
-	f.StringVar(&e.configPath, "config", "", "config `FILE` (default: $ROUTER_CONFIG, or toolrouter/config.yaml in the user's config directory)")
-	f.StringVar(&e.stateDir, "state", "", "state `DIR`ectory: catalogue, index and control socket")
+	f.StringVar(&e.configPath, "config", "", "config `FILE` to read (default: $ROUTER_CONFIG, or toolrouter/config.yaml in the user's config directory)")
+	f.StringVar(&e.stateDir, "state", "", "folder `DIR` for the catalogue, the index and the control socket")
 	f.BoolVar(&e.json, "json", false, "print facts as JSON")
 	f.StringVar(&e.logLevel, "log-level", "", "debug, info, warn or error (default info)")
 	f.StringVar(&e.logFormat, "log-format", "", "text or json (default text)")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -11,6 +12,8 @@ import (
 	"toolrouter/router"
 	"toolrouter/router/endpoint"
 )
+
+const maxLimit = 20 // hits in one answer
 
 func newSearchCommand(e *env) *cobra.Command {
 	var q router.SearchRequest
@@ -29,7 +32,10 @@ listed are started for it.
 		RunE: func(c *cobra.Command, args []string) error {
 			q.Query = strings.Join(args, " ")
 			if q.Query == "" && q.Server == "" {
-				return fail(exitUsage, `router search 'what you need, in plain words'`, fmt.Errorf("nothing to search for"))
+				return fail(exitUsage, `router search 'what you need, in plain words'`, errors.New("nothing to search for"))
+			}
+			if c.Flags().Changed("limit") && (q.Limit < 1 || q.Limit > maxLimit) {
+				return fail(exitUsage, "", fmt.Errorf("--limit: %d is not from 1 to %d", q.Limit, maxLimit))
 			}
 			return runSearch(c.Context(), e, q)
 		},

@@ -29,7 +29,7 @@ the config file is taken over at once.
 		Args:    usage(cobra.NoArgs),
 		RunE:    func(c *cobra.Command, _ []string) error { return runServe(c.Context(), e, listen) },
 	}
-	c.Flags().StringVar(&listen, "listen", "", "`ADDR`ess to listen on (default 127.0.0.1:7411)")
+	c.Flags().StringVar(&listen, "listen", "", "listen on `ADDR` (default 127.0.0.1:7411)")
 	return c
 }
 
@@ -47,9 +47,7 @@ func runServe(ctx context.Context, e *env, listen string) error {
 		return err
 	}
 	defer a.close()
-	if err := a.forgetUnwanted(ctx); err != nil {
-		return err
-	}
+	a.tidy(ctx)
 	ln, err := listenHTTP(cfg.Listen)
 	if err != nil {
 		return err
@@ -80,7 +78,7 @@ func (e *env) warn(cfg *configs.Config) {
 func listenHTTP(addr string) (net.Listener, error) {
 	ln, err := net.Listen("tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fail(exitFailed, "--listen 127.0.0.1:0 takes any free port; a router that runs there with another --state shows in its \"router status\"", err)
+		return nil, fail(exitFailed, "--listen 127.0.0.1:0 takes any free port", err)
 	}
 	return ln, err
 }

@@ -93,7 +93,10 @@ func printStatus(w io.Writer, r statusReport) error {
 		fmt.Fprintln(w, r.Index.Remote.meaning(r.Index.Embedder))
 	}
 	if r.Problem != "" {
-		fmt.Fprintf(w, "config not taken over: %s\n", r.Problem)
+		fmt.Fprintf(w, "config not taken over:\n")
+		for line := range lines(r.Problem) {
+			fmt.Fprintf(w, "  %s\n", line)
+		}
 	}
 	if len(r.Servers) == 0 {
 		fmt.Fprintln(w, `no servers yet: "router add NAME -- COMMAND …" or "router add NAME URL" adds one`)

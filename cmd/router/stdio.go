@@ -78,9 +78,7 @@ func hostStdio(ctx context.Context, e *env, cfg *configs.Config, load func() (*c
 		return err
 	}
 	defer a.close()
-	if err := a.forgetUnwanted(ctx); err != nil {
-		return err
-	}
+	a.tidy(ctx)
 	control, err := listenControl(cfg)
 	if err != nil {
 		return fmt.Errorf("serve on stdio: %w", err)

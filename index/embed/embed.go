@@ -7,7 +7,7 @@
 // added up, and the sum is scaled to length one. Nothing else happens, so word
 // order is lost and a sentence costs as many row additions as it has pieces.
 // What makes the sums meaningful is how the table was made: it was fitted so
-// that they reproduce the sentence vectors of a transformer over a few hundred
+// that they reproduce the sentence vectors of a transformer over some eighty
 // thousand descriptions of software. Common words ended up with short rows and
 // telling ones with long rows, so no stop list or weighting is needed. The
 // directory distill holds the script that does this; README.md says what it

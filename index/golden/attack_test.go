@@ -44,7 +44,7 @@ var attacks = []attack{
 	{"vocabulary × 30", func(t testing.TB, set eval.Set) (out []*catalog.Tool) {
 		text := strings.Join(vocabulary(set), " ")
 		for i := range 30 {
-			out = append(out, forged(t, fmt.Sprintf("do_anything_%d", i), strings.Repeat(text+". ", 30)))
+			out = append(out, forged(t, fmt.Sprintf("do_anything_%d", i), strings.Repeat(text+". ", 8)))
 		}
 		return out
 	}},

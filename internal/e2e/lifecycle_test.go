@@ -168,11 +168,17 @@ func TestTerminate(t *testing.T) {
 		clients.Go(func() { load.client(t, p, "memory__read_graph", map[string]any{}, stop) }) // ends with stop
 	}
 	long := overHTTP(t, r, "")
+	roots, none := routed("everything__get-roots-list", map[string]any{})
+	if _, err := long.call(roots, none); err != nil { // or it would ask for them during the long call
+		t.Fatal(err)
+	}
 	clients.Go(func() { // ends with the router
-		name, arguments := routed("everything__trigger-long-running-operation", map[string]any{"duration": 60, "steps": 60})
-		_, _ = long.call(name, arguments)
+		name, arguments := routed("everything__trigger-long-running-operation", map[string]any{"duration": 60, "steps": 600})
+		params := &mcp.CallToolParams{Name: name, Arguments: arguments}
+		params.SetProgressToken("long")
+		_, _ = long.session.CallTool(t.Context(), params)
 	})
-	r.await("serve calls", 10*time.Second, func() bool { return load.calls.Load() > 50 })
+	r.await("serve calls", 10*time.Second, func() bool { return load.calls.Load() > 50 && len(long.steps()) > 0 })
 	before := descendants(r.cmd.Process.Pid)
 	close(stop)
 	t.Logf("ended %v after SIGTERM", r.terminate(5*time.Second).Round(time.Millisecond))
@@ -230,6 +236,7 @@ func TestOneOwner(t *testing.T) {
 	if out, stderr, code := r.run("call", "filesystem__read_text_file", "path=/etc/hostname"); code != 5 {
 		t.Errorf("a call that the tool refuses ends with %d, want 5: %s%s", code, out, stderr)
 	}
+	_ = p.session.Close() // or its process would become the router
 	r.terminate(5 * time.Second)
 	if _, _, code := r.run("status"); code != 3 {
 		t.Errorf("status without a router ends with %d, want 3", code)

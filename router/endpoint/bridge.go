@@ -256,6 +256,8 @@ func (b *Bridge) note(line []byte) {
 		b.open[string(m.ID)] = struct{}{}
 	}
 	switch m.Method {
+	case methodCancel:
+		delete(b.open, string(m.RequestID)) // no answer will come
 	case string(mcp.MethodInitialize), "notifications/initialized", string(mcp.MethodSetLogLevel):
 		b.remember(greeting{m.Method, line, string(m.ID)})
 	}

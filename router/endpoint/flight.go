@@ -173,6 +173,9 @@ func (e *Endpoint) suspend(q request, f *flight, questions []byte) (json.RawMess
 	if !ok {
 		f.cancel()
 		<-f.landed
+		if q.life.stopping.Err() != nil {
+			return nil, errStopping
+		}
 		return router.ErrorResult("The router already waits for the answers to too many questions. Call again later."), nil
 	}
 	out := append([]byte(nil), `{"resultType":"input_required","inputRequests":`...)

@@ -158,11 +158,11 @@ func newGuard(addr net.Addr, o Options) *guard {
 func (g *guard) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !g.hostAllowed(r) {
-			writeProblem(w, http.StatusForbidden, "host", "this host name is not allowed", `allow it with "hosts" in the config`)
+			writeProblem(w, http.StatusForbidden, "host", "this host name is not allowed", `allow it with http.hosts in the config`)
 			return
 		}
 		if !g.originAllowed(r.Header) {
-			writeProblem(w, http.StatusForbidden, "origin", "requests from this origin are not allowed", `allow it with "origins" in the config`)
+			writeProblem(w, http.StatusForbidden, "origin", "requests from this origin are not allowed", `allow it with http.origins in the config`)
 			return
 		}
 		next.ServeHTTP(w, r)

