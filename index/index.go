@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/blevesearch/bleve/v2"
 	"github.com/blevesearch/bleve/v2/index/scorch"
@@ -81,7 +82,7 @@ func Open(dir string, o Options) (*Index, error) {
 	x := &Index{dir: dir, opts: o, log: o.Log}
 	number := 0
 	if dir != "" {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+		if err := makeDir(dir); err != nil {
 			return nil, fmt.Errorf("index: %w", err)
 		}
 		numbers := generations(dir)
@@ -98,6 +99,17 @@ func Open(dir string, o Options) (*Index, error) {
 	}
 	x.removeOthers(number + 1)
 	return x, nil
+}
+
+// makeDir makes the folder of the generations. Something else that stands in its
+// place is moved aside: the index is made of what is kept elsewhere.
+func makeDir(dir string) error {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		if err := os.Rename(dir, dir+".damaged-"+time.Now().UTC().Format("20060102T150405.000")); err != nil {
+			return err
+		}
+	}
+	return os.MkdirAll(dir, 0o700)
 }
 
 // generations lists what is in dir.

@@ -336,3 +336,23 @@ func TestHostileText(t *testing.T) {
 		t.Errorf("a name without words finds %v", got)
 	}
 }
+
+// TestFileInPlaceOfTheFolder: what is not an index is kept, and is in nobody's way.
+func TestFileInPlaceOfTheFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "index")
+	if err := os.WriteFile(dir, []byte("not an index"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	x, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	kept, err := filepath.Glob(dir + ".damaged-*")
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("the file was not kept: %v, %v", kept, err)
+	}
+	if text, err := os.ReadFile(kept[0]); err != nil || string(text) != "not an index" {
+		t.Errorf("the kept file holds %q, %v", text, err)
+	}
+}

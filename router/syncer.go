@@ -116,7 +116,7 @@ func (s *Syncer) load(ctx context.Context, always bool, progress func(done, tota
 	if always || s.index.Seq() != all.Seq {
 		s.log.Info("rebuild index", "tools", len(all.Tools), "seq", all.Seq)
 		if err = s.index.Rebuild(ctx, all.Tools, view.Servers, all.Seq, progress); err != nil {
-			err = fmt.Errorf("rebuild index: %w", err)
+			err = fmt.Errorf("after loading the catalogue: %w", err)
 		}
 	}
 	s.mu.Lock()
@@ -241,7 +241,7 @@ func (s *Syncer) updateIndex(ctx context.Context, c catalog.Change, next *View) 
 		tools = append(tools, t)
 	}
 	if err := s.index.Rebuild(ctx, tools, next.Servers, c.Seq, nil); err != nil {
-		return fmt.Errorf("rebuild index after a change of %s: %w", c.Server, err)
+		return fmt.Errorf("after a change of %s: %w", c.Server, err)
 	}
 	return nil
 }

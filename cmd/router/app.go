@@ -66,7 +66,7 @@ func (a *app) open(ctx context.Context) (err error) {
 	a.store, err = store.Open(filepath.Join(a.cfg.State, "catalog.db"), store.Options{Log: a.log})
 	if errors.Is(err, store.ErrLocked) {
 		return fail(exitNotOurs, `"router status" shows the running router; another --state DIR keeps apart from it`,
-			fmt.Errorf("state directory %s is in use by another router: %w", a.cfg.State, err))
+			fmt.Errorf("%w: %s", store.ErrLocked, a.cfg.State))
 	}
 	if err != nil {
 		return err
