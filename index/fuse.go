@@ -18,10 +18,11 @@ const (
 	topShare      = 0.8  // how much the best tool counts against the perfect one
 	noMeaning     = 0.10 // a cosine that says nothing
 
-	someWords   = 0.05 // share of the words from which a tool may be an answer,
-	someMeaning = 0.25 // or cosine
-	enoughWords = 0.35 // share that one tool must have, if none has someMeaning, for there to be an answer
-	farBehind   = 0.3  // of the best score: what is below it is left out
+	someWords      = 0.05 // share of the words from which a tool may be an answer,
+	someMeaning    = 0.25 // or cosine
+	foreignMeaning = 0.45 // cosine that one tool must have to answer words that nobody knows
+	enoughWords    = 0.35 // share that one tool must have, if none has someMeaning, for there to be an answer
+	farBehind      = 0.3  // of the best score: what is below it is left out
 
 	nameBonus = 1.0 // an exact name stands above everything
 )
@@ -32,6 +33,7 @@ var analyzers = sync.Pool{New: func() any { return newAnalyzer() }}
 type need struct {
 	clauses []clause
 	meant   []float32 // the cosine of every document; nil without vectors
+	foreign bool      // no tool and not the model has a word of it: another language, or gibberish
 }
 
 // candidate is a document with its scores.
@@ -74,7 +76,9 @@ func (v *view) withParts(ctx context.Context, s *scratch, whole []candidate, par
 		if err != nil {
 			return nil, err
 		}
+		left := v.behind(answers, len(parts))
 		for _, c := range answers {
+			c.score *= left(c.number)
 			i, ok := at[c.number]
 			if !ok {
 				i = len(all)
@@ -96,7 +100,32 @@ func (v *view) withParts(ctx context.Context, s *scratch, whole []candidate, par
 // partsShare is what the part that a tool answers best counts beside the whole
 // request: the more parts, the less any one tool can have of the whole.
 func partsShare(parts int) float64 {
-	return min(0.3+0.1*float64(max(parts-3, 0)), 0.6)
+	return min(0.3+0.1*float64(max(parts-3, 0)), 0.7)
+}
+
+// Of a request that surely has several parts, the answers to each count by their
+// place as well.
+const (
+	severalParts = 5
+	firstPlaces  = 4   // that are told apart
+	perPlace     = 0.2 // taken off the score
+)
+
+// behind gives what is left of the score of each of several answers to a part. The
+// first ones to five needs then come before the second and third ones to the
+// easiest of them.
+func (v *view) behind(answers []candidate, parts int) func(number int) float64 {
+	if parts < severalParts {
+		return func(int) float64 { return 1 }
+	}
+	best := slices.Clone(v.first(answers, min(firstPlaces, len(answers))))
+	return func(number int) float64 {
+		place := slices.IndexFunc(best, func(c candidate) bool { return c.number == number })
+		if place < 0 {
+			place = firstPlaces
+		}
+		return 1 - perPlace*float64(place)
+	}
 }
 
 // byName puts the tools that the request calls by name above the others. A name
@@ -127,7 +156,7 @@ func (v *view) answers(ctx context.Context, s *scratch, n need, keep func(catalo
 		return nil, err
 	}
 	s.candidates = v.collect(s, n.meant, someWords, someMeaning, keep, s.candidates[:0])
-	if n.meant != nil && !worthAnswering(s.candidates) {
+	if n.meant != nil && !n.worthAnswering(s.candidates) {
 		return nil, nil // a stray word in common is no answer
 	}
 	top := o.best(v, s.candidates, func(c *candidate) float64 { return c.words })
@@ -145,9 +174,15 @@ func (v *view) answers(ctx context.Context, s *scratch, n need, keep func(catalo
 	return slices.DeleteFunc(s.candidates, func(c candidate) bool { return c.score < farBehind*best }), nil
 }
 
-// worthAnswering reports whether any tool has enough in common with a need.
-func worthAnswering(all []candidate) bool {
-	return slices.ContainsFunc(all, func(c candidate) bool { return c.meaning >= someMeaning || c.words >= enoughWords })
+// worthAnswering reports whether any tool has enough in common with a need. For
+// words that nobody knows the meaning must be plain: the model makes something of
+// the pieces of any of them.
+func (n *need) worthAnswering(all []candidate) bool {
+	enough := someMeaning
+	if n.foreign {
+		enough = foreignMeaning
+	}
+	return slices.ContainsFunc(all, func(c candidate) bool { return c.meaning >= enough || c.words >= enoughWords })
 }
 
 // collect gives the documents that hold enough words of the need, or mean

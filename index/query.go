@@ -6,16 +6,14 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	bleveindex "github.com/blevesearch/bleve_index_api"
 )
 
-const (
-	maxQueryTerms = 24 // of one need, the rarest
-	maxNeeds      = 6  // parts of a long request that are looked for on their own
-	longRequest   = 12 // words from which a request may hold several needs
-	shortNeed     = 3  // words that a part must have to be a need
-)
+// maxQueryTerms is how many words of one need count, the rarest.
+const maxQueryTerms = 24
 
 // Weights of words that stand in for the one that was asked.
 const (
@@ -38,15 +36,24 @@ type variant struct {
 	weight float64
 }
 
+// Limits on the needs of one request.
+const (
+	maxNeeds    = 8  // parts of a long request that are looked for on their own
+	longRequest = 12 // words from which a request may hold several needs
+	shortNeed   = 3  // words that a part must have to be a need
+)
+
 // quoted is text that a request hands on: what to write into a file is not what
 // is asked for.
 var quoted = regexp.MustCompile(`"[^"]{12,}"|“[^”]{12,}”|«[^»]{12,}»|` + "```[^`]*```" + `|(?:^|\s)'[^']{12,}'`)
 
 // boundary is where one need may end and the next begin.
-var boundary = regexp.MustCompile(`[.!?;\n]+(?:\s|$)|,? (?:and then|then|and also|after that|afterwards|finally|next|as well as)\b|, (?:and|but) |\s(?:\d+[.)]|[-*•])\s`)
+var boundary = regexp.MustCompile(`[.!?;\n]+(?:\s|$)|,? (?:and then|then|and also|after that|afterwards|finally|and next|as well as)\b|, (?:and|but) |\s(?:\d+[.)]|[-*•])\s`)
 
 // split gives what a request asks for: all of it first, then its parts if it is
-// long and has several.
+// long and has several. Beside a phrase that tells somebody to do something, the
+// rest of its sentence is the story around it, and if there are more parts than
+// are looked for, so are all sentences without one.
 func split(text string) []string {
 	if bare := quoted.ReplaceAllString(text, " "); len(words(bare)) >= shortNeed {
 		text = bare
@@ -55,16 +62,50 @@ func split(text string) []string {
 	if len(strings.Fields(text)) < longRequest {
 		return whole
 	}
-	var parts []string
-	for _, part := range boundary.Split(text, -1) {
-		if telling(part) >= shortNeed {
-			parts = append(parts, part)
+	var parts, asks []string
+	for _, sentence := range sentences(text) {
+		if strings.HasSuffix(strings.TrimSpace(sentence), ":") {
+			continue // only says that a list follows
 		}
+		all, asking := phrases(sentence), false
+		for _, p := range all {
+			asking = asking || p.asks
+		}
+		for _, p := range all {
+			if telling(p.text) < shortNeed {
+				continue
+			}
+			if p.asks || !asking {
+				parts = append(parts, p.text)
+			}
+			if p.asks {
+				asks = append(asks, p.text)
+			}
+		}
+	}
+	if len(parts) > maxNeeds && len(asks) > 1 {
+		parts = asks
 	}
 	if len(parts) < 2 {
 		return whole
 	}
 	return append(whole, parts[:min(len(parts), maxNeeds)]...)
+}
+
+// sentences cuts a text at the ends of sentences and lines, but for lines that
+// only go on with the one before.
+func sentences(text string) (out []string) {
+	line := ""
+	for next := range strings.Lines(clip(text, maxTextBytes)) {
+		next = strings.TrimSpace(next)
+		if r, _ := utf8.DecodeRuneInString(next); line != "" && unicode.IsLower(r) {
+			line += " " + next
+			continue
+		}
+		out = append(out, boundary.Split(line, -1)...)
+		line = next
+	}
+	return append(out, boundary.Split(line, -1)...)
 }
 
 // telling counts the words of a text that are no stop words.
@@ -76,6 +117,95 @@ func telling(text string) (n int) {
 	}
 	return n
 }
+
+// phrase is a piece of a sentence. One that asks begins with what is to be done.
+type phrase struct {
+	text string
+	asks bool
+}
+
+// phrases cuts a sentence before each verb that stands like an order: at the
+// beginning, after a comma or a word like and, after "I want to". An order ends as
+// well where the sentence goes on with "and he", "because the".
+func phrases(sentence string) (out []phrase) {
+	fields := strings.Fields(sentence)
+	plain := make([]string, len(fields))
+	for i, f := range fields {
+		plain[i] = strings.ToLower(strings.Trim(f, `,:;()"'’*_-–—`))
+	}
+	begin, asks := 0, false
+	cut := func(end int) {
+		if end > begin {
+			out = append(out, phrase{strings.Join(fields[begin:end], " "), asks})
+		}
+	}
+	for i, w := range plain {
+		if asks && i > 0 && joiners[plain[i-1]] && tellers[w] {
+			cut(i - 1)
+			begin, asks = i-1, false
+			continue
+		}
+		if !orders[w] || !opens(fields, plain, i) {
+			continue
+		}
+		if asks && telling(strings.Join(fields[begin:i], " ")) < shortNeed {
+			continue // find and replace the word
+		}
+		cut(i)
+		begin, asks = i, true
+	}
+	cut(len(fields))
+	return out
+}
+
+// opens reports whether the word at i begins an order.
+func opens(fields, plain []string, i int) bool {
+	for i > 0 && (plain[i-1] == "" || fillers[plain[i-1]]) && !strings.HasSuffix(fields[i-1], ",") {
+		i--
+	}
+	if i == 0 {
+		return true
+	}
+	if last, _ := utf8.DecodeLastRuneInString(fields[i-1]); strings.ContainsRune(",:;)–—", last) {
+		return true
+	}
+	if plain[i-1] == "to" {
+		return i > 1 && wishes[plain[i-2]]
+	}
+	return joiners[plain[i-1]]
+}
+
+// Words around an order: what joins it to the text before, what begins a story,
+// what may stand before the verb, and what makes an order of "to do".
+var (
+	joiners = set(`and so then but or plus can could would will also because which while`)
+	tellers = set(`i we he she it they there the this that my our nobody`)
+	fillers = set(`please kindly just also then now first finally next you you're we i me at it`)
+	wishes  = set(`want wants need needs like love have has you wish ask must supposed`)
+)
+
+// orders are verbs in the form in which one tells somebody to do something.
+var orders = set(`
+list show display enumerate browse view see get fetch retrieve read obtain load look lookup
+search find query locate discover check verify validate test inspect tell give
+create add make insert register open raise file start begin launch boot
+update edit modify change alter set patch adjust rename
+delete remove erase drop destroy trash purge discard clear empty wipe reset
+send post publish deliver email mail message write compose draft reply respond answer forward
+run execute invoke trigger perform stop kill terminate halt shutdown cancel abort revoke
+restart reboot copy duplicate clone move relocate transfer migrate
+download export save upload import attach schedule plan book reserve arrange
+buy purchase order pay charge refund summarize summarise translate convert transform
+calculate compute analyze analyse examine compare merge join combine split divide
+enable activate disable deactivate assign allocate delegate comment note annotate
+approve accept confirm reject decline deny install deploy scale resize
+monitor watch track log login authenticate share invite grant generate produce
+draw paint sketch count sort rank describe explain identify determine extract detect
+turn switch put take bring use keep lock unlock play pause skip dim roll work close
+remind notify warn call ring ask upgrade downgrade configure append record print scan
+sync build parse format encode decode encrypt decrypt subscribe unsubscribe follow
+estimate predict evaluate review recommend suggest provide help collect pull push commit
+`)
 
 // clauses reads one need. Of a long one the rarest terms are kept, for they say
 // what is meant; a term that no tool has stays in a short one, so that not

@@ -161,7 +161,7 @@ func TestRemoteWrongAnswers(t *testing.T) {
 	}
 	for name, answer := range map[string][][]float32{"too short": {{1, 2}}, "none": {}, "nil": {nil}} {
 		x.SetRemote(fixed(answer))
-		if got := search(t, x, catalog.Query{Text: "buy something for dinner", Limit: 3}); !strings.Contains(got.Note, "another length") || len(got.Hits) == 0 {
+		if got := search(t, x, catalog.Query{Text: "find a recipe for dinner", Limit: 3}); !strings.Contains(got.Note, "another length") || len(got.Hits) == 0 {
 			t.Errorf("%s: note %q, %d hits", name, got.Note, len(got.Hits))
 		}
 	}

@@ -52,9 +52,17 @@ func (x *Index) read(ctx context.Context, v *view, text string) (needs []need, n
 		if needs[i].clauses, err = v.clauses(ctx, a, t); err != nil {
 			return nil, "", err
 		}
+		needs[i].foreign = x.foreign(needs[i].clauses)
 	}
 	note, err = x.meant(ctx, v, texts, needs)
 	return needs, note, err
+}
+
+// foreign reports whether nobody knows any of a need's words, as far as the
+// model tells which it knows.
+func (x *Index) foreign(clauses []clause) bool {
+	model, ok := x.opts.Embedder.(interface{ Knows(word string) bool })
+	return ok && !slices.ContainsFunc(clauses, func(c clause) bool { return !c.unknown || len(c.terms) > 1 || model.Knows(c.text) })
 }
 
 // meant fills in the cosines of every document: by the model outside the process
@@ -84,7 +92,7 @@ func (x *Index) meant(ctx context.Context, v *view, texts []string, needs []need
 
 // answer cuts the ranking to what was asked for.
 func (x *Index) answer(ctx context.Context, v *view, needs []need, all []candidate, q catalog.Query) (catalog.Found, error) {
-	from := max(q.Offset, 0)
+	from := min(max(q.Offset, 0), len(all))
 	to := from + min(max(q.Limit, 0), maxHits)
 	ranked, total := v.arrange(all, to, x.operator.load())
 	found := catalog.Found{Total: total}

@@ -43,7 +43,7 @@ func (o *operator) best(v *view, all []candidate, value func(*candidate) float64
 // of them, the trusted one, and unreviewed servers have their share of places.
 func (v *view) arrange(all []candidate, n int, o *operator) (ranked []candidate, total int) {
 	if len(o.priors) == 0 {
-		return v.twinsLast(v.first(all, min(max(n, checkedForTwins), len(all)))), len(all)
+		return o.twinsLast(v, v.first(all, min(max(n, checkedForTwins), len(all)))), len(all)
 	}
 	for i := range all {
 		if p, ok := o.priors[v.docs[all[i].number].id.Server]; ok {
@@ -51,20 +51,29 @@ func (v *view) arrange(all []candidate, n int, o *operator) (ranked []candidate,
 		}
 	}
 	slices.SortFunc(all, v.compare)
-	ranked = o.rationed(v, v.twinsLast(all))
+	ranked = o.rationed(v, o.twinsLast(v, all))
 	return ranked, len(ranked)
 }
 
 // twinsLast moves tools that say the same as one before them behind the others.
-func (v *view) twinsLast(all []candidate) []candidate {
+// Of the two a reviewed server's stays, at the place of the first: a copy that
+// says a little more of what is asked does not take the original with it.
+func (o *operator) twinsLast(v *view, all []candidate) []candidate {
 	head := all[:min(len(all), checkedForTwins)]
 	var first, twins []candidate
 	for _, c := range head {
-		if !c.named && slices.ContainsFunc(first, func(f candidate) bool { return v.twins(f.number, c.number) }) {
-			twins = append(twins, c)
-		} else {
-			first = append(first, c)
+		i := -1
+		if !c.named {
+			i = slices.IndexFunc(first, func(f candidate) bool { return v.twins(f.number, c.number) })
 		}
+		if i < 0 {
+			first = append(first, c)
+			continue
+		}
+		if o.unreviewed(v, first[i].number) && !o.unreviewed(v, c.number) {
+			first[i], c = c, first[i]
+		}
+		twins = append(twins, c)
 	}
 	copy(head, append(first, twins...))
 	return all

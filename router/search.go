@@ -3,6 +3,7 @@ package router
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -182,16 +183,17 @@ func (l *look) find(ctx context.Context, req SearchRequest, from position) (Sear
 	return p.pack(l.router.opts.MaxTokens * bytesPerToken), nil
 }
 
-// ask asks the index. A query that is one tool's name puts this tool first, even
-// where the index sees it otherwise: it is then left out of the index's own list,
-// on later pages too.
+// ask asks the index. A query that is one tool's name with its server's puts this
+// tool first, even where the index sees it otherwise: it is then left out of the
+// index's own list, on later pages too. A bare name is the index's business: a
+// server that is not trusted may call its tools what people are going to ask.
 func (l *look) ask(ctx context.Context, req SearchRequest, from *position) (found catalog.Found, pinned *catalog.Tool, err error) {
 	q := catalog.Query{
 		Text: req.Query, Limit: req.Limit, Offset: from.offset,
 		Keep: l.keep(req.Server), Explain: req.Explain,
 	}
 	var exact *catalog.Tool
-	for _, t := range l.resolve(req.Query) {
+	for _, t := range l.qualified(req.Query) {
 		if req.Server == "" || t.ID.Server == req.Server {
 			if exact != nil { // several: which comes first is the index's business
 				exact = nil
@@ -217,6 +219,12 @@ func (l *look) ask(ctx context.Context, req SearchRequest, from *position) (foun
 		found.Hits = found.Hits[:0]
 	}
 	return found, exact, err
+}
+
+// qualified gives the tools that a name with a server in it can mean.
+func (l *look) qualified(query string) []*catalog.Tool {
+	found := l.resolve(query)
+	return slices.DeleteFunc(slices.Clone(found), func(t *catalog.Tool) bool { return len(strings.TrimSpace(query)) <= len(t.ID.Tool) })
 }
 
 func without(keep func(catalog.ID) bool, out catalog.ID) func(catalog.ID) bool {

@@ -141,9 +141,9 @@ func TestSearchPagesGiveEveryHitOnce(t *testing.T) {
 	for i := range 57 {
 		tools = append(tools, toolNamed(t, "crowd", fmt.Sprintf("paint_%02d", i), "Paint a wall.", issueSchema))
 	}
-	tools = append(tools, toolNamed(t, "zebra", "paint", "Stripes.", `{"type":"object"}`)) // whose name is the query
+	tools = append(tools, toolNamed(t, "zebra", "paint", "Stripes.", `{"type":"object"}`)) // whose full name is the query
 	r := routerOf(Options{MaxTokens: 300}, nil, tools...)
-	for _, req := range []SearchRequest{{Query: "paint"}, {Query: "paint", Limit: 1}, {Query: "paint wall", Limit: 20}, {Server: "crowd"}} {
+	for _, req := range []SearchRequest{{Query: "zebra__paint"}, {Query: "zebra__paint", Limit: 1}, {Query: "paint wall", Limit: 20}, {Server: "crowd"}} {
 		seen := map[string]int{}
 		var order []string
 		total := 0
@@ -173,7 +173,7 @@ func TestSearchPagesGiveEveryHitOnce(t *testing.T) {
 		if req.Server != "" {
 			want = 57
 		}
-		if req.Query == "paint" && order[0] != "zebra__paint" {
+		if req.Query == "zebra__paint" && order[0] != "zebra__paint" {
 			t.Errorf("%+v: first is %s, want the tool of that name", req, order[0])
 		}
 		if len(seen) != want || len(order) != want || total != want {

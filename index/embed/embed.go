@@ -111,6 +111,14 @@ func (m *Model) Append(dst []float32, text string) []float32 {
 	return dst
 }
 
+// Knows reports whether a lower-case word stands in the table as a whole. One
+// that does not is put together from pieces, which also make something of a
+// word that is none.
+func (m *Model) Knows(word string) bool {
+	_, ok := m.words[word]
+	return ok
+}
+
 func (m *Model) add(vec []float32, row int32) {
 	scale := math.Float32frombits(binary.LittleEndian.Uint32(m.scales[4*row:]))
 	cells := m.table[int(row)*m.dim:][:len(vec)]

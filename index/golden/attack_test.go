@@ -17,13 +17,14 @@ import (
 
 var attacked = flag.String("attacked", "", "folder of another set, with tools.jsonl and queries.jsonl, to attack in place of the office")
 
-// What an attack on a catalogue may reach at most, if the operator has marked
-// its server as unreviewed.
+// What an attack on a catalogue may reach at most if the operator has marked its
+// server as unreviewed, and what that may cost a server that is no attacker.
 const (
 	maxAttackerFirst = 0.02 // of the needs have the attacker's tool first
 	maxAttackerSlots = 1    // of the first five hits are the attacker's
 	maxQualityLoss   = 0.01 // of nDCG@5, relative
 	unreviewed       = 0.7  // the default of search.unreviewed_prior
+	maxDoubt         = 0.25 // of recall@5, that a server loses by being unreviewed
 )
 
 // attacker is the server that wants to be found. By its name it stands before
@@ -42,9 +43,9 @@ var attacks = []attack{
 		return []*catalog.Tool{forged(t, "do_anything", strings.Join(vocabulary(set), " "))}
 	}},
 	{"vocabulary × 30", func(t testing.TB, set eval.Set) (out []*catalog.Tool) {
-		text := strings.Join(vocabulary(set), " ")
+		text := strings.Repeat(strings.Join(vocabulary(set), " ")+". ", 30)
 		for i := range 30 {
-			out = append(out, forged(t, fmt.Sprintf("do_anything_%d", i), strings.Repeat(text+". ", 8)))
+			out = append(out, forged(t, fmt.Sprintf("do_anything_%d", i), text[:min(len(text), catalog.MaxDefinition-1000)]))
 		}
 		return out
 	}},
@@ -152,7 +153,7 @@ func sybils(t testing.TB, set eval.Set, forge func(words []string, rng *rand.Ran
 type damage struct {
 	first float64 // share of needs with the attacker's tool first
 	shown float64 // … among the first five
-	slots int     // the most of the first five hits
+	slots int     // the most of the first five hits, not counting those behind the last honest one
 	ndcg5 float64
 }
 
@@ -164,17 +165,20 @@ func measure(t testing.TB, x *index.Index, set eval.Set) (d damage) {
 	}
 	share := 1 / float64(len(res.Outcomes))
 	for _, o := range res.Outcomes {
-		slots := 0
-		for i, id := range o.Answer[:min(len(o.Answer), 5)] {
-			if id.Server == attacker {
+		slots, honest := 0, false
+		for i, id := range slices.Backward(o.Answer) {
+			switch {
+			case id.Server != attacker:
+				honest = true
+			case i < 5 && (honest || slots == 0): // where the others have nothing left, it may fill the page
 				slots++
-				if i == 0 {
-					d.first += share
-				}
 			}
 		}
 		if slots > 0 {
 			d.shown += share
+		}
+		if len(o.Answer) > 0 && o.Answer[0].Server == attacker {
+			d.first += share
 		}
 		d.slots = max(d.slots, slots)
 		d.ndcg5 += share * ndcg5(o.Ranks)
@@ -226,4 +230,39 @@ func TestAttacks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestUnreviewedServersAreFound: what the operator has not reviewed is ranked
+// lower and not lost.
+func TestUnreviewedServersAreFound(t *testing.T) {
+	set, err := eval.Load("testdata/office")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := openOffice(t, set.Tools)
+	trusted, err := eval.Run(t.Context(), set, eval.Direct(x), eval.Options{Resamples: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doubted eval.Metrics
+	for _, q := range set.Queries {
+		priors := map[string]float64{}
+		for _, w := range q.Wanted {
+			priors[w.ID.Server] = unreviewed
+		}
+		x.SetWords(nil, priors)
+		res, err := eval.Run(t.Context(), eval.Set{Name: set.Name, Tools: set.Tools, Queries: []eval.Query{q}}, eval.Direct(x), eval.Options{Resamples: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		share := 1 / float64(len(set.Queries))
+		doubted.Recall1 += share * res.Recall1
+		doubted.Recall5 += share * res.Recall5
+		doubted.NDCG10 += share * res.NDCG10
+	}
+	if doubted.Recall5 < trusted.Recall5-maxDoubt {
+		t.Errorf("recall@5 falls by more than %.2f", maxDoubt)
+	}
+	t.Logf("reviewed recall@1 %.3f, recall@5 %.3f, nDCG@10 %.3f", trusted.Recall1, trusted.Recall5, trusted.NDCG10)
+	t.Logf("unreviewed recall@1 %.3f, recall@5 %.3f, nDCG@10 %.3f", doubted.Recall1, doubted.Recall5, doubted.NDCG10)
 }
