@@ -154,79 +154,86 @@ const (
 var errShort = errors.New("file is too short")
 
 func decode(data []byte) (*Model, error) {
-	if len(data) < header {
-		return nil, errShort
+	s, err := readShape(data)
+	if err != nil {
+		return nil, err
 	}
-	if string(data[:len(magic)]) != magic {
-		return nil, errors.New("not a model file")
-	}
-	field := func(i int) uint32 { return binary.LittleEndian.Uint32(data[len(magic)+4*i:]) }
-	if v := field(0); v != version {
-		return nil, fmt.Errorf("format version %d, want %d", v, version)
-	}
-	if sum := crc32.ChecksumIEEE(data[len(magic)+8:]); sum != field(1) {
-		return nil, fmt.Errorf("checksum %08x, want %08x: the file is damaged", sum, field(1))
-	}
-	dim, words, tails, block := field(2), field(3), field(4), field(5)
-	if dim == 0 || dim > maxDim || words > maxRows || tails > maxRows {
-		return nil, fmt.Errorf("%d+%d rows of %d dimensions are out of range", words, tails, dim)
-	}
-
 	rest := data[header:]
-	cut := func(n int) (part []byte, err error) {
-		if n > len(rest) {
-			return nil, errShort
+	cut := func(n int) (part []byte) {
+		if err == nil && (n < 0 || n > len(rest)) { // int may have 32 bits
+			err = errShort
+		}
+		if err != nil {
+			return nil
 		}
 		part, rest = rest[:n:n], rest[n:]
-		return part, nil
+		return part
 	}
-	size, err := cut(1)
+	nameLength := 0
+	if size := cut(1); err == nil {
+		nameLength = int(size[0])
+	}
+	m := &Model{dim: s.dim, name: string(cut(nameLength))}
+	pieces := cut(s.block)
+	m.scales = cut(4 * (s.words + s.tails))
+	m.table = cut((s.words + s.tails) * m.dim)
 	if err != nil {
-		return nil, err
-	}
-	name, err := cut(int(size[0]))
-	if err != nil {
-		return nil, err
-	}
-	pieces, err := cut(int(block))
-	if err != nil {
-		return nil, err
-	}
-	rows := int(words) + int(tails)
-	m := &Model{
-		name:  string(name),
-		dim:   int(dim),
-		words: make(map[string]int32, min(int(words), len(pieces))),
-		tails: make(map[string]int32, min(int(tails), len(pieces))),
-	}
-	if m.scales, err = cut(4 * rows); err != nil {
-		return nil, err
-	}
-	if m.table, err = cut(rows * m.dim); err != nil {
 		return nil, err
 	}
 	if len(rest) != 0 {
 		return nil, fmt.Errorf("%d bytes too many", len(rest))
 	}
+	if err := m.readPieces(string(pieces), s); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
 
-	// One conversion for all pieces; the keys of the maps share its bytes.
-	text := string(pieces)
-	for row := range rows {
+// shape is what the head of the file says of the rest.
+type shape struct{ dim, words, tails, block int }
+
+// readShape checks the head and the checksum.
+func readShape(data []byte) (shape, error) {
+	if len(data) < header {
+		return shape{}, errShort
+	}
+	if string(data[:len(magic)]) != magic {
+		return shape{}, errors.New("not a model file")
+	}
+	field := func(i int) uint32 { return binary.LittleEndian.Uint32(data[len(magic)+4*i:]) }
+	if v := field(0); v != version {
+		return shape{}, fmt.Errorf("format version %d, want %d", v, version)
+	}
+	if sum := crc32.ChecksumIEEE(data[len(magic)+8:]); sum != field(1) {
+		return shape{}, fmt.Errorf("checksum %08x, want %08x: the file is damaged", sum, field(1))
+	}
+	dim, words, tails := field(2), field(3), field(4)
+	if dim == 0 || dim > maxDim || words > maxRows || tails > maxRows {
+		return shape{}, fmt.Errorf("%d+%d rows of %d dimensions are out of range", words, tails, dim)
+	}
+	return shape{int(dim), int(words), int(tails), int(field(5))}, nil
+}
+
+// readPieces fills the maps from the piece block, whose bytes their keys share.
+func (m *Model) readPieces(text string, s shape) error {
+	m.words = make(map[string]int32, min(s.words, len(text)))
+	m.tails = make(map[string]int32, min(s.tails, len(text)))
+	for row := range s.words + s.tails {
 		if text == "" || len(text) < 1+int(text[0]) || text[0] == 0 {
-			return nil, fmt.Errorf("piece %d is cut off or empty", row)
+			return fmt.Errorf("piece %d is cut off or empty", row)
 		}
 		end := 1 + int(text[0])
 		piece := text[1:end]
 		text = text[end:]
 		m.longest = max(m.longest, len(piece))
-		if row < int(words) {
+		if row < s.words {
 			m.words[piece] = int32(row)
 		} else {
 			m.tails[piece] = int32(row)
 		}
 	}
 	if text != "" {
-		return nil, errors.New("more pieces than rows")
+		return errors.New("more pieces than rows")
 	}
-	return m, nil
+	return nil
 }
