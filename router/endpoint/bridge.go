@@ -63,13 +63,6 @@ func NewBridge(in io.Reader, out io.Writer) *Bridge {
 	return &Bridge{in: in, out: out, lines: make(chan []byte), open: map[string]struct{}{}, swallow: map[string]int{}}
 }
 
-// Attach joins a stdio client to the router behind a control socket until the
-// client or the router leaves; it is a Bridge for those who do not go on after
-// that.
-func Attach(ctx context.Context, socket string, in io.Reader, out io.Writer) error {
-	return NewBridge(in, out).Attach(ctx, socket)
-}
-
 // Attach joins the client to the router behind a control socket. It returns nil
 // when the client has closed its end and got its answers, ErrNoRouter if there
 // is no router to join, ErrLost when the router went away (both wrapped), and

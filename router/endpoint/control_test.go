@@ -100,7 +100,7 @@ func TestNoRouter(t *testing.T) {
 	if err := c.Ping(t.Context()); !errors.Is(err, ErrNoRouter) {
 		t.Errorf("Ping = %v", err)
 	}
-	if err := Attach(t.Context(), path, strings.NewReader(""), new(strings.Builder)); !errors.Is(err, ErrNoRouter) {
+	if err := NewBridge(strings.NewReader(""), new(strings.Builder)).Attach(t.Context(), path); !errors.Is(err, ErrNoRouter) {
 		t.Errorf("Attach = %v", err)
 	}
 }
@@ -168,7 +168,7 @@ func TestAttachedClient(t *testing.T) {
 		done := make(chan error, 1)
 		go func() {
 			defer down.w.Close()
-			done <- Attach(t.Context(), path, up.r, down.w)
+			done <- NewBridge(up.r, down.w).Attach(t.Context(), path)
 		}()
 		s := sdkClient(t, &sdk.IOTransport{Reader: down.r, Writer: up.w}, version, sdk.ClientOptions{})
 		if got := sdkCall(t, s, "elicit", nil, nil); !strings.Contains(got, "accept") {
@@ -186,7 +186,7 @@ func TestAttachAnswersWhatWasPiped(t *testing.T) {
 	path := f.control(t)
 	time.AfterFunc(100*time.Millisecond, func() { close(f.backend.release) })
 	var out strings.Builder
-	if err := Attach(t.Context(), path, strings.NewReader(callBody("1", "hold", "{}", "")+"\n"+callBody("2", "raw", "{}", "")), &out); err != nil {
+	if err := NewBridge(strings.NewReader(callBody("1", "hold", "{}", "")+"\n"+callBody("2", "raw", "{}", "")), &out).Attach(t.Context(), path); err != nil {
 		t.Error(err)
 	}
 	if got := out.String(); !strings.Contains(got, `"id":1,"result"`) || !strings.Contains(got, `"id":2,"result"`) {
