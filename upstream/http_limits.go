@@ -95,7 +95,7 @@ func (t *limitedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	resp, err := t.next.RoundTrip(r)
 	if err != nil {
-		return nil, err
+		return nil, &connError{err}
 	}
 	if e := resp.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		resp.Body.Close()
@@ -211,6 +211,9 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 	} else {
 		b.used += int64(n)
 	}
+	if err != nil && err != io.EOF {
+		err = &connError{err}
+	}
 	if b.used > b.max {
 		n, err = 0, errTooLarge
 	}
@@ -241,6 +244,13 @@ func (b *limitedBody) count(p []byte) {
 		p = p[i+1:]
 	}
 }
+
+// connError is a failure of the connection: there was no answer, not even a bad
+// one. net/http has many, most of which it does not export.
+type connError struct{ err error }
+
+func (e *connError) Error() string { return e.err.Error() }
+func (e *connError) Unwrap() error { return e.err }
 
 // neverSent reports whether a request surely did not reach the backend.
 func neverSent(err error) bool {

@@ -171,6 +171,57 @@ func TestHTTPRestart(t *testing.T) {
 	}
 }
 
+// TestHTTPConnectionsClosed has a server close its connections while calls are
+// on their way: whatever net/http says of that, it is a server out of reach.
+func TestHTTPConnectionsClosed(t *testing.T) {
+	var conns sync.Map
+	srv := httptest.NewUnstartedServer(server.NewStreamableHTTPServer(mcptest.NewServer(), server.WithStateful(true)))
+	srv.Config.ConnState = func(c net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			conns.Store(c, nil)
+		}
+	}
+	srv.Start()
+	t.Cleanup(func() {
+		srv.CloseClientConnections()
+		srv.Close()
+	})
+	f := start(t, Options{}, urlSpec(srv.URL+"/mcp"))
+	f.await("s", catalog.Ready)
+	var wg sync.WaitGroup
+	var good, lost atomic.Int64
+	end := time.Now().Add(time.Second)
+	for range 16 {
+		wg.Go(func() {
+			for time.Now().Before(end) {
+				switch _, err := f.try(toolCall("echo", `{}`)); {
+				case err == nil:
+					good.Add(1)
+				case errors.As(err, new(*catalog.Unavailable)):
+					lost.Add(1)
+					time.Sleep(time.Millisecond) // while it is down, calls fail at once
+				default:
+					t.Errorf("call = %v", err)
+					return
+				}
+			}
+		})
+	}
+	for time.Now().Before(end) {
+		time.Sleep(3 * time.Millisecond)
+		conns.Range(func(c, _ any) bool {
+			conns.Delete(c)
+			c.(net.Conn).Close() // many are closed already
+			return true
+		})
+	}
+	wg.Wait()
+	if good.Load() == 0 || lost.Load() == 0 {
+		t.Errorf("%d calls answered, %d lost: want some of both", good.Load(), lost.Load())
+	}
+	t.Logf("%d calls answered, %d lost", good.Load(), lost.Load())
+}
+
 // TestHTTPSessionForgotten has a server of an older revision forget its session:
 // the call it was noticed in is not made again, the next one succeeds.
 func TestHTTPSessionForgotten(t *testing.T) {

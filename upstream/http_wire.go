@@ -176,7 +176,8 @@ func (e *refusedError) Unwrap() error { return e.lostError }
 
 // brokenOff reports whether a connection ended before the answer was complete.
 func brokenOff(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, new(*net.OpError))
+	return errors.As(err, new(*connError)) || errors.As(err, new(*net.OpError)) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // cancel tells a server of an older revision that nobody waits any more: it may
