@@ -265,6 +265,7 @@ type fakeCaller struct {
 }
 
 func (c *fakeCaller) Notify(string, json.RawMessage) {}
+func (c *fakeCaller) LogLevel() string               { return "" }
 func (c *fakeCaller) WantsProgress() bool            { return false }
 func (c *fakeCaller) Can(what string) bool           { return what == c.can }
 func (c *fakeCaller) Repeats() bool                  { return c.repeats }

@@ -192,6 +192,7 @@ func (a *asker) heard() []string {
 	return append([]string(nil), a.told...)
 }
 
+func (a *asker) LogLevel() string           { return "info" }
 func (a *asker) WantsProgress() bool        { return !a.quiet }
 func (a *asker) Can(capability string) bool { return a.can[capability] }
 func (a *asker) Repeats() bool              { return true }

@@ -34,6 +34,9 @@ type Caller interface {
 	Notify(method string, params json.RawMessage)
 	// WantsProgress reports whether the client gave a progress token.
 	WantsProgress() bool
+	// LogLevel gives the level from which on the client wants log messages
+	// ("debug" to "emergency"), "" if it wants none.
+	LogLevel() string
 	// Can reports whether the client declared a capability: "sampling",
 	// "elicitation" or "roots".
 	Can(capability string) bool
@@ -44,6 +47,20 @@ type Caller interface {
 	// Ask sends the client a request (sampling/createMessage,
 	// elicitation/create, roots/list) and waits for the result.
 	Ask(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error)
+}
+
+// CapabilityFor gives the capability that a client must have declared for a
+// request to be put to it, "" for a request that is never put to clients.
+func CapabilityFor(method string) string {
+	switch method {
+	case "sampling/createMessage":
+		return "sampling"
+	case "elicitation/create":
+		return "elicitation"
+	case "roots/list":
+		return "roots"
+	}
+	return ""
 }
 
 // RPCError is a JSON-RPC error as a backend or client sent it.

@@ -63,6 +63,9 @@ func (c *call) WantsProgress() bool {
 	return c.token != nil
 }
 
+// LogLevel gives the level from which on the client wants log messages.
+func (c *call) LogLevel() string { return c.threshold().String() }
+
 // Can reports whether the client declared a capability and can be reached.
 func (c *call) Can(name string) bool {
 	return c.caps&capability(name) != 0 && (c.modern || c.sess != nil)

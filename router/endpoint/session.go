@@ -225,6 +225,14 @@ func readLevel(name string) logLevel {
 	return levelNone
 }
 
+// String is the level's name in the protocol, "" for none.
+func (l logLevel) String() string {
+	if l == levelNone {
+		return ""
+	}
+	return levelNames[l]
+}
+
 // passes reports whether a message of a severity may go to the client. One of
 // an unknown severity may if the client wants any.
 func (l logLevel) passes(severity logLevel) bool {
