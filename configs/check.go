@@ -2,13 +2,17 @@ package configs
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"toolrouter/internal/catalog"
 )
 
 // checkRoot compares the whole tree with the type Config: every mistake is
@@ -94,14 +98,10 @@ func (l *loader) unknown(key *yaml.Node, path string, fields map[string]reflect.
 
 // clip keeps what a file says short and on one line in a message.
 func clip(s string) string {
-	const most = 60
 	if q := strconv.Quote(s); len(q) != len(s)+2 {
 		s = q[1 : len(q)-1]
 	}
-	if len(s) > most {
-		return strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return s
+	return catalog.Clip(s, 60)
 }
 
 func (l *loader) list(n *yaml.Node, t reflect.Type, path string) bool {
@@ -109,24 +109,39 @@ func (l *loader) list(n *yaml.Node, t reflect.Type, path string) bool {
 		switch {
 		case t.Elem().Kind() == reflect.Struct:
 			l.bad(n, path, "wants a list: begin each entry with \"- name: …\"")
-		case n.Kind == yaml.ScalarNode:
+		case n.Kind == yaml.ScalarNode && !secretPairs(path):
 			l.bad(n, path, "wants a list: write [%s]", clip(strings.Join(strings.Fields(n.Value), ", ")))
 		default:
 			l.bad(n, path, "wants a list of texts, such as %s", listExample(path))
 		}
 		return false
 	}
-	ok := true
 	for i, item := range n.Content {
 		p := fmt.Sprintf("%s[%d]", path, i)
-		if isNull(item) {
+		switch {
+		case isNull(item):
 			l.bad(item, p, "is empty")
-			ok = false
-		} else if !l.value(item, t.Elem(), p) {
-			ok = false
+		case l.value(item, t.Elem(), p):
+			continue
 		}
+		l.dropped[p] = true
+		n.Content[i] = standIn(item, t.Elem())
 	}
-	return ok
+	return true
+}
+
+// standIn takes the place of a wrong item of a list, so that the others are
+// looked at too and keep their number. No config ever holds one.
+func standIn(item *yaml.Node, t reflect.Type) *yaml.Node {
+	if t.Kind() == reflect.Struct {
+		return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: item.Line, Column: item.Column}
+	}
+	return scalar(item, "!!str", "x")
+}
+
+// secretPairs reports whether a list may hold secrets, which no message repeats.
+func secretPairs(path string) bool {
+	return strings.HasSuffix(path, ".env") || strings.HasSuffix(path, ".headers")
 }
 
 func listExample(path string) string {
@@ -163,18 +178,59 @@ func (l *loader) text(n *yaml.Node, path string) (string, bool) {
 		return n.Value, true
 	}
 	if err != nil {
-		text := err.Error()
-		if l.server != "" {
-			text = "server " + clip(l.server) + ": " + text
-		}
 		l.done[n] = true
-		l.bad(n, path, "%s", text)
+		l.bad(n, path, "%s", l.leadsNowhere(err))
 		return "", false
 	}
-	l.expanded[path] = true
+	l.expanded[path], l.written[path] = true, n.Value
 	n.Value, n.Tag, n.Style = value, "!!str", yaml.DoubleQuotedStyle
 	l.done[n] = true
 	return value, true
+}
+
+// leadsNowhere says which server has a reference that cannot be replaced, and the
+// way out that the file leaves.
+func (l *loader) leadsNowhere(err error) string {
+	text := err.Error()
+	if l.server == "" {
+		return text
+	}
+	if errors.Is(err, errUnset) && l.source == SourceYAML && l.origin["servers"] == "" && checkName(l.server) == nil {
+		text += fmt.Sprintf(", or \"router disable %s\"", l.server)
+	}
+	return "server " + clip(l.server) + ": " + text
+}
+
+// reference is what a message shows of a value that came from elsewhere and may
+// be a secret: how the file writes it.
+func (l *loader) reference(path string) string {
+	if written := l.written[path]; written != "" {
+		return clip(written)
+	}
+	return hidden
+}
+
+var quotedText = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+
+// veiled puts the reference in the place of what it stands for, in a message that
+// quotes it or begins with it.
+func (l *loader) veiled(path, text string) string {
+	n := l.nodes[path]
+	if n == nil || !l.expanded[path] || n.Value == "" {
+		return text
+	}
+	if rest, ok := strings.CutPrefix(text, n.Value); ok {
+		return l.reference(path) + rest
+	}
+	at := quotedText.FindStringIndex(text)
+	if at == nil {
+		return text
+	}
+	said, err := strconv.Unquote(text[at[0]:at[1]])
+	if said = strings.TrimSuffix(said, "…"); err != nil || len(said) < 2 || !strings.Contains(n.Value, said) {
+		return text
+	}
+	return text[:at[0]] + l.reference(path) + text[at[1]:]
 }
 
 // bad notes a mistake at a value, under the name that the file has for it.
@@ -202,8 +258,9 @@ func (l *loader) str(n *yaml.Node, path string) bool {
 
 // unit checks a duration or a size.
 func (l *loader) unit(n *yaml.Node, t reflect.Type, path string) bool {
+	example := map[bool]string{true: "30s", false: "4MiB"}[t == durationType]
 	if n.Kind != yaml.ScalarNode {
-		l.bad(n, path, "wants a text such as %s", map[bool]string{true: "30s", false: "4MiB"}[t == durationType])
+		l.bad(n, path, "wants a text such as %s", example)
 		return false
 	}
 	value, ok := l.text(n, path)
@@ -211,11 +268,16 @@ func (l *loader) unit(n *yaml.Node, t reflect.Type, path string) bool {
 		return false
 	}
 	n.Tag, n.Style = "!!str", yaml.DoubleQuotedStyle
-	if err := reflect.New(t).Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(value)); err != nil {
+	err := reflect.New(t).Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(value))
+	switch {
+	case err == nil:
+		return true
+	case l.expanded[path]:
+		l.bad(n, path, "wants a text such as %s, and %s gives another", example, l.reference(path))
+	default:
 		l.bad(n, path, "%s", err)
-		return false
 	}
-	return true
+	return false
 }
 
 // unresolved reports whether a value still holds a reference that a disabled
@@ -249,6 +311,10 @@ func (l *loader) number(n *yaml.Node, t reflect.Type, path string) bool {
 			return true
 		}
 	}
-	l.bad(n, path, "wants %s, not %q", wants, clip(value))
+	if l.expanded[path] {
+		l.bad(n, path, "wants %s, and %s gives another value", wants, l.reference(path))
+	} else {
+		l.bad(n, path, "wants %s, not %q", wants, clip(value))
+	}
 	return false
 }

@@ -3,6 +3,7 @@ package configs
 import (
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -35,39 +36,99 @@ type client struct {
 	inputs map[string]*yaml.Node // VS Code's inputs by id
 }
 
-// convert replaces the tree by one with our own keys.
-func (l *loader) convert(servers *yaml.Node) {
+// translate rewrites a client's file to our own keys; any other is left alone.
+func (l *loader) translate() {
+	kind, servers := clientServers(l.source, l.root)
+	if servers == nil {
+		return
+	}
 	c := &client{loader: l, top: "mcpServers", inputs: map[string]*yaml.Node{}}
-	if l.source == SourceVSCode {
+	if kind == SourceVSCode {
 		c.top = "servers"
 	}
 	c.readInputs()
-	if field(l.root, "mcpProxy") != nil {
-		l.warn("mcpProxy is not read: set listen and the rest in a file of the router's own")
-	}
 	l.expander.dialect = c.resolve
-	l.root = emptyMapping()
-	if isNull(servers) {
-		return
+	rest := c.beside(servers)
+	l.source, l.root = kind, emptyMapping()
+	l.root.Content = append(rest, scalar(servers, "!!str", "servers"), c.list(servers))
+}
+
+// beside gives what stands in the file besides the servers, as far as it is read.
+// A client's own file is JSON and full of the client's own keys, of which those
+// that look like ours deserve a word. YAML and TOML are written for the router,
+// where nothing may go unread.
+func (c *client) beside(servers *yaml.Node) (rest []*yaml.Node) {
+	ours, at := fieldsOf(reflect.TypeFor[Config]()), servers
+	for i := 0; i+1 < len(c.root.Content); i += 2 {
+		key, val := c.root.Content[i], c.root.Content[i+1]
+		name := strings.ToLower(key.Value)
+		switch {
+		case val == servers:
+			at = key
+		case c.source != SourceJSON:
+			rest = append(rest, key, val)
+		case ours[name] != nil, name == "mcpproxy":
+			c.warn("%s is not read from a client's file: set listen and the like in a file of the router's own, or in the environment", clip(key.Value))
+		}
 	}
-	if servers.Kind != yaml.MappingNode {
-		l.wrong(servers, c.top, "wants an object with a name for each server")
-		return
+	if len(rest) > 0 {
+		c.wrong(at, c.top, "stands alone in a client's own file: beside %s write servers, a list of entries with a name", clip(rest[0].Value))
 	}
+	return rest
+}
+
+// list rewrites the servers.
+func (c *client) list(servers *yaml.Node) *yaml.Node {
 	list := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Line: servers.Line, Column: servers.Column}
+	switch {
+	case isNull(servers):
+		return list
+	case servers.Kind != yaml.MappingNode:
+		c.wrong(servers, c.top, "wants an object with a name for each server")
+		return list
+	}
+	names := serverNames(servers)
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(servers.Content); i += 2 {
 		key := servers.Content[i]
 		if seen[key.Value] {
-			l.wrong(key, join(c.top, clip(key.Value)), "said twice")
+			c.wrong(key, join(c.top, clip(key.Value)), "said twice")
 			continue
 		}
 		seen[key.Value] = true
-		if s := c.entry(key, servers.Content[i+1]); s != nil {
+		if s := c.entry(key, servers.Content[i+1], names[key.Value]); s != nil {
 			list.Content = append(list.Content, s)
 		}
 	}
-	l.root.Content = []*yaml.Node{scalar(servers, "!!str", "servers"), list}
+	return list
+}
+
+// serverNames gives every server of a client's file a legal name of its own, by
+// its key. Of keys that come to the same name one keeps it, first of all the one
+// that is that name; the others get a short hash at the end, like the name of a
+// tool that had to be changed.
+func serverNames(servers *yaml.Node) map[string]string {
+	names, taken := map[string]string{}, map[string]bool{}
+	for _, legal := range []bool{true, false} {
+		for i := 0; i+1 < len(servers.Content); i += 2 {
+			key := servers.Content[i].Value
+			name := legalName(key)
+			if _, named := names[key]; named || (name == key) != legal {
+				continue
+			}
+			if taken[publicName(name)] {
+				name = hashedName(name, key)
+			}
+			names[key], taken[publicName(name)] = name, true
+		}
+	}
+	return names
+}
+
+// hashedName is name, shortened if need be, with a hash of text at the end.
+func hashedName(name, text string) string {
+	suffix := "-" + shortHash(text)
+	return strings.TrimRight(name[:min(len(name), maxName-len(suffix))], "-._") + suffix
 }
 
 func (l *loader) warn(format string, args ...any) {
@@ -153,7 +214,7 @@ var tolerated = []string{
 }
 
 // entry rewrites one server.
-func (c *client) entry(key, val *yaml.Node) *yaml.Node {
+func (c *client) entry(key, val *yaml.Node, name string) *yaml.Node {
 	label := join(c.top, clip(key.Value))
 	if val.Kind != yaml.MappingNode {
 		c.wrong(val, label, "wants an object")
@@ -161,8 +222,10 @@ func (c *client) entry(key, val *yaml.Node) *yaml.Node {
 	}
 	e := &clientEntry{client: c, label: label, out: &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: key.Line, Column: key.Column}}
 	c.labels[e.out] = label
-	name := legalName(key.Value)
-	if name != key.Value {
+	switch plain := legalName(key.Value); {
+	case name != plain:
+		c.warn("server %q is called %s here, because another one is called %s", clip(key.Value), name, plain)
+	case name != key.Value:
 		c.warn("server %q is called %s here", clip(key.Value), name)
 	}
 	e.put("name", e.copyOf(key, label, name))
@@ -180,6 +243,9 @@ func (c *client) entry(key, val *yaml.Node) *yaml.Node {
 	return e.out
 }
 
+// maxName is the longest that a server's name may be.
+const maxName = 32
+
 // legalName makes a server's name of any text: lower case, a dash for every
 // character that a name cannot have. The same text always gives the same name.
 func legalName(text string) string {
@@ -192,13 +258,8 @@ func legalName(text string) string {
 		}
 		return '-'
 	}, strings.ToLower(strings.TrimSpace(text)))
-	for _, blur := range []string{"__", "..", "._", "_."} {
-		for strings.Contains(name, blur) {
-			name = strings.ReplaceAll(name, blur, "-")
-		}
-	}
 	name = strings.TrimLeft(name, "-._")
-	name = strings.TrimRight(name[:min(len(name), 32)], "-._")
+	name = strings.TrimRight(name[:min(len(name), maxName)], "-._")
 	if checkName(name) != nil {
 		return "server-" + shortHash(text)
 	}

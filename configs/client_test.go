@@ -73,9 +73,53 @@ func TestVSCodeFile(t *testing.T) {
 	}
 }
 
+// A client's file says what only a file of the router's own may: it is not read,
+// and that is told. Keys that mean nothing to the router are the client's affair.
+func TestOurKeysInAClientsFile(t *testing.T) {
+	for _, text := range []string{
+		`{"Listen": "0.0.0.0:80", "theme": "dark", "servers": [], "mcpServers": {"a": {"command": "x"}}}`,
+		`{"Listen": "0.0.0.0:80", "inputs": [], "mcpProxy": {}, "servers": {"a": {"command": "x"}}}`,
+	} {
+		path := write(t, "mcp.json", text)
+		c := load(t, LoadOptions{Path: path})
+		if c.Listen != defaultListen || len(c.Servers) != 1 {
+			t.Errorf("listen %s, servers %v", c.Listen, c.Servers)
+		}
+		const unread = " is not read from a client's file: set listen and the like in a file of the router's own, or in the environment"
+		second := map[Source]string{SourceClient: "servers", SourceVSCode: "mcpProxy"}[c.Source]
+		if diff := cmp.Diff([]string{path + ": Listen" + unread, path + ": " + second + unread}, c.Warnings); diff != "" {
+			t.Errorf("warnings (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// Clients tell names apart that come to the same here.
+func TestNamesThatFoldTogether(t *testing.T) {
+	long := strings.Repeat("x", 40)
+	path := write(t, "mcp.json", `{"mcpServers": {
+	"GitHub": {"command": "a"}, "github": {"command": "b"}, "GITHUB": {"command": "c"},
+	"a.b": {"command": "d"}, "a_b": {"command": "e"}, "`+long+`": {"command": "f"}, "`+long+`y": {"command": "g"}}}`)
+	c := load(t, LoadOptions{Path: path})
+	var got []string
+	for _, s := range c.Servers {
+		got = append(got, s.Name+" "+s.Command[0])
+	}
+	want := []string{
+		"github-" + shortHash("GitHub") + " a", "github b", "github-" + shortHash("GITHUB") + " c",
+		"a.b d", "a_b-" + shortHash("a_b") + " e",
+		long[:32] + " f", long[:23] + "-" + shortHash(long+"y") + " g",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("servers (-want +got):\n%s", diff)
+	}
+	if len(c.Warnings) != 5 || c.Warnings[0] != path+`: server "GitHub" is called github-`+shortHash("GitHub")+` here, because another one is called github` {
+		t.Errorf("warnings %q", c.Warnings)
+	}
+}
+
 func TestLegalName(t *testing.T) {
 	for in, want := range map[string]string{
-		"github": "github", "My Server": "my-server", "a__b": "a-b", "@scope/pkg": "scope-pkg", "x_": "x",
+		"github": "github", "My Server": "my-server", "A__B": "a__b", "@scope/pkg": "scope-pkg", "My tools!": "my-tools",
 		"天気": "server-8f06fb2c", strings.Repeat("x", 40): strings.Repeat("x", 32),
 	} {
 		got := legalName(in)

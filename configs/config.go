@@ -3,7 +3,8 @@ package configs
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
+	"reflect"
+	"slices"
 	"time"
 
 	"toolrouter/index/remote"
@@ -24,6 +25,7 @@ type Config struct {
 
 	Path     string   `json:"-"` // where the file is or would be, absolute; "" if there is no place for one
 	Source   Source   `json:"-"` // what kind of file was read
+	Digest   string   `json:"-"` // of the file's bytes, as of FileDigest; "" without a file
 	Reads    []string `json:"-"` // every file the values came from, the config file first: what a reload watches
 	Warnings []string `json:"-"` // what is odd but stops nothing, one line each
 
@@ -35,6 +37,12 @@ type Log struct {
 	Level  string `json:"level"`  // debug, info, warn or error
 	Format string `json:"format"` // text or json
 }
+
+// The values that Log takes.
+var (
+	LogLevels  = []string{"debug", "info", "warn", "error"}
+	LogFormats = []string{"text", "json"}
+)
 
 // Search says what a search answers and by which means.
 type Search struct {
@@ -88,14 +96,27 @@ func defaultEmbedder() Embedder {
 	return Embedder{Headers: []string{}, Timeout: Duration(remote.DefaultTimeout), Batch: remote.DefaultBatch}
 }
 
-// Digest is the same for two configs exactly if every value in them is, wherever
-// they came from. A reload that gives the same digest has nothing to do.
-func (c *Config) Digest() string {
-	type plain Config                    // without the methods, one of which redacts
-	text, err := json.Marshal(plain(*c)) // strings and numbers only
+// Changed lists the keys that have another value in next. What is said of single
+// servers counts as the one key servers.
+func (c *Config) Changed(next *Config) []string {
+	before, after := settingsOf(c), settingsOf(next)
+	return slices.DeleteFunc(sortedKeys(before), func(path string) bool {
+		return reflect.DeepEqual(before[path].val, after[path].val)
+	})
+}
+
+// FileDigest is the same as long as the bytes of a config file are, and "" while
+// there is no file to read. Compared with [Config.Digest] it tells whether a
+// config was read from the file as it is now.
+func FileDigest(path string) string {
+	src, _, err := readRegular(path, maxFile)
 	if err != nil {
-		panic(err)
+		return ""
 	}
-	sum := sha256.Sum256(text)
+	return digestOf(src)
+}
+
+func digestOf(src []byte) string {
+	sum := sha256.Sum256(src)
 	return hex.EncodeToString(sum[:])
 }

@@ -3,8 +3,10 @@
 // [Load] makes a [Config] out of four layers, each stronger than the one before
 // it: the defaults, the file, the environment (ROUTER_LISTEN,
 // ROUTER_SEARCH_LIMIT and so on), and what flags say. Every key has a default,
-// so no file at all is a valid config with no servers. A Config is read-only
-// once it is loaded; a reload makes a new one.
+// so no file at all is a valid config with no servers. A list in the environment
+// is YAML, of which JSON is a part (ROUTER_SERVERS='[{"name": …}]'); one of texts
+// may also be written with commas. A Config is read-only once it is loaded; a
+// reload makes a new one.
 //
 // Reading is strict. An unknown key, a wrong type, a duration without a unit, a
 // reference to a variable that is not set, two servers of one name: all of them
@@ -26,7 +28,8 @@
 //
 // The file is YAML, JSON (comments allowed) or TOML. A client's own file with
 // mcpServers or VS Code's servers is taken as it is: see [Source]. What was in
-// such a file and has no meaning here is named in Config.Warnings.
+// such a file and has no meaning here is named in Config.Warnings. Our own keys
+// do not go with mcpServers.
 //
 // [Add], [Remove] and [SetDisabled] edit a YAML file in place. They change the
 // bytes that the wish needs and no others, and write nothing at all when the

@@ -98,15 +98,35 @@ func switching(name string, disabled bool) func(*yamlFile) ([]byte, error) {
 	}
 }
 
-// edit reads a file, changes its text and writes it back.
+// edit reads a file, changes its text and writes it back, one edit at a time. Who
+// does not know of the lock, such as an editor, is noticed by what it wrote.
 func edit(path string, create bool, change func(*yamlFile) ([]byte, error)) error {
-	target, err := filepath.EvalSymlinks(path)
-	if errors.Is(err, fs.ErrNotExist) && create {
-		target, err = linkTarget(path)
-	}
+	target, err := editTarget(path, create)
 	if err != nil {
 		return fmt.Errorf("config file %s: %w", path, pathless(err))
 	}
+	unlock, err := lockFile(target)
+	if err != nil {
+		return fmt.Errorf("config file %s: %w; nothing was written", path, err)
+	}
+	defer unlock()
+	return editLocked(path, target, create, change)
+}
+
+// editTarget gives the file that path leads to, and makes its folder where the
+// file may be made.
+func editTarget(path string, create bool) (string, error) {
+	target, err := filepath.EvalSymlinks(path)
+	if !create || !errors.Is(err, fs.ErrNotExist) {
+		return target, err
+	}
+	if target, err = linkTarget(path); err != nil {
+		return "", err
+	}
+	return target, os.MkdirAll(filepath.Dir(target), 0o700)
+}
+
+func editLocked(path, target string, create bool, change func(*yamlFile) ([]byte, error)) error {
 	src, info, err := readRegular(target, maxFile)
 	mode := fs.FileMode(0o600)
 	switch {
@@ -242,7 +262,7 @@ func nameOf(item *yaml.Node) string {
 
 // sameName reports whether two servers would share their tools' public names.
 func sameName(a, b string) bool {
-	return strings.ReplaceAll(a, ".", "_") == strings.ReplaceAll(b, ".", "_")
+	return publicName(a) == publicName(b)
 }
 
 // index finds the one server of a name.
@@ -288,9 +308,20 @@ func (f *yamlFile) verify(out []byte, wish func([]any) []any) error {
 		}
 	}
 	if !reflect.DeepEqual(before, after) || len(wanted)+len(listAfter) > 0 && !reflect.DeepEqual(wanted, listAfter) {
-		return f.byHand("the change would say something else than was meant")
+		return f.cannotSay()
 	}
 	return nil
+}
+
+// cannotSay is the error for an edit that would not read back as it was meant.
+// Mostly the file is wrong already, as with a key that is there twice, and then
+// that is what has to be told.
+func (f *yamlFile) cannotSay() error {
+	_, err := Load(LoadOptions{Path: f.path})
+	if mistakes, ok := errors.AsType[Mistakes](err); ok {
+		return fmt.Errorf("%w\nmend this first; nothing was written", mistakes)
+	}
+	return f.byHand("the change would say something else than was meant")
 }
 
 // decodeTree gives what a file says, the servers apart. Keys are in lower case
@@ -350,9 +381,14 @@ func asTree(s Server) any {
 // told before references are replaced.
 func checkEntry(s Server) error {
 	var ms Mistakes
+	typed := s.Transport == ""
+	s.Transport = s.transport()
 	s.problems(func(key, format string, args ...any) {
-		if key == "url" && strings.Contains(s.URL, "${") {
+		if key == "url" && strings.Contains(s.URL, "${") || key == "transport" && strings.Contains(s.Transport, "${") {
 			return
+		}
+		if key == "transport" && typed {
+			key = "type"
 		}
 		ms = append(ms, Mistake{Key: key, Text: fmt.Sprintf(format, args...)})
 	})

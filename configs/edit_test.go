@@ -189,6 +189,8 @@ func TestEditRefuses(t *testing.T) {
 		"twice":   {"c.yaml", "servers: [{name: a.b, url: u}]\n", func(p string) error { return Add(p, Server{Name: "a_b", URL: "https://u"}) }, ErrServerExists},
 		"unknown": {"c.yaml", "servers: [{name: a, url: u}]\n", func(p string) error { return SetDisabled(p, "b", true) }, ErrNoServer},
 		"bad":     {"c.yaml", "", func(p string) error { return Add(p, Server{Name: "A"}) }, nil},
+		"type":    {"c.yaml", "", func(p string) error { return Add(p, Server{Name: "a", Type: "bogus", URL: "https://u"}) }, nil},
+		"stdio":   {"c.yaml", "", func(p string) error { return Add(p, Server{Name: "a", Type: "stdio", URL: "https://u"}) }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := write(t, c.file, c.text)

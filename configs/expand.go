@@ -18,6 +18,8 @@ const (
 	maxRefDepth = 8        // defaults inside defaults
 )
 
+var errUnset = errors.New("is not set")
+
 var (
 	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 	secretName   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
@@ -112,7 +114,7 @@ func (x *expander) resolve(ref string, depth int) (string, error) {
 	case hasDefault && value == "":
 		return x.expandDeep(def, depth+1)
 	case !set:
-		return "", fmt.Errorf("${%s} is not set: set it, or write ${%s:-default}", name, name)
+		return "", fmt.Errorf("${%s} %w: set it, or write ${%s:-default}", name, errUnset, name)
 	}
 	return value, nil
 }

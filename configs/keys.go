@@ -45,7 +45,7 @@ func keyName(f reflect.StructField) string {
 type setting struct {
 	path string // log.level
 	typ  reflect.Type
-	def  any // as viper holds it
+	val  any // as viper holds it
 }
 
 // env is the name of the variable for a key: ROUTER_LOG_LEVEL.
@@ -53,10 +53,13 @@ func (s setting) env() string {
 	return "ROUTER_" + strings.ToUpper(strings.ReplaceAll(s.path, ".", "_"))
 }
 
-// settings lists every key but servers, with its default.
-func settings() map[string]setting {
+// settings lists every key with its default.
+func settings() map[string]setting { return settingsOf(Default()) }
+
+// settingsOf lists every key with its value in c.
+func settingsOf(c *Config) map[string]setting {
 	all := map[string]setting{}
-	collectSettings(reflect.ValueOf(*Default()), "", all)
+	collectSettings(reflect.ValueOf(*c), "", all)
 	return all
 }
 
@@ -68,7 +71,7 @@ func collectSettings(v reflect.Value, path string, all map[string]setting) {
 			collectSettings(value, p, all)
 		case f.Type == durationType || f.Type == sizeType:
 			all[p] = setting{p, f.Type, fmt.Sprint(value.Interface())}
-		case f.Type != reflect.TypeFor[[]Server]():
+		default:
 			all[p] = setting{p, f.Type, value.Interface()}
 		}
 	}

@@ -3,6 +3,7 @@ package configs
 import (
 	"fmt"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -20,7 +21,7 @@ func (l *loader) decode() (*Config, error) {
 	v := viper.NewWithOptions(viper.KeyDelimiter(keyDelimiter))
 	all := settings()
 	for path, s := range all {
-		v.SetDefault(viperKey(path), s.def)
+		v.SetDefault(viperKey(path), s.val)
 	}
 	file := map[string]any{}
 	if err := l.root.Decode(&file); err != nil {
@@ -29,8 +30,8 @@ func (l *loader) decode() (*Config, error) {
 	if err := v.MergeConfigMap(file); err != nil {
 		return nil, err
 	}
-	l.applyEnvironment(v, all)
-	l.applyFlags(v, all)
+	l.applyOutside(v, all)
+	l.warnOfVariables(all)
 
 	c := Default()
 	err := v.UnmarshalExact(c, func(dc *mapstructure.DecoderConfig) {
@@ -46,17 +47,79 @@ func (l *loader) decode() (*Config, error) {
 
 func viperKey(path string) string { return strings.ReplaceAll(path, ".", keyDelimiter) }
 
-// applyEnvironment sets what ROUTER_… variables say. Setting them is stronger
-// than the file; AutomaticEnv would read the process's environment, which need
-// not be the one we were given.
-func (l *loader) applyEnvironment(v *viper.Viper, all map[string]setting) {
-	known := map[string]bool{"ROUTER_CONFIG": true}
+// said gives what the environment or, stronger, a flag says of a key, and what
+// that is called; "" if neither does.
+func (l *loader) said(s setting) (text, from string) {
+	if text = l.flags[s.path]; text != "" {
+		return text, "flag for " + s.path
+	}
+	return l.env[s.env()], s.env()
+}
+
+// layLists puts the lists that variables and flags write as YAML, of which JSON
+// is a part, into the tree in place of the file's: so they are checked like
+// these. Lists of texts may be written with commas instead.
+func (l *loader) layLists() {
+	all := settings()
 	for _, path := range sortedKeys(all) {
-		s := all[path]
-		known[s.env()] = true
-		if text, ok := l.env[s.env()]; ok && text != "" {
-			l.set(v, s, s.env(), text)
+		text, from := l.said(all[path])
+		if text == "" || !all[path].inYAML(text) {
+			continue
 		}
+		l.origin[path] = from
+		list, err := parseYAML([]byte(text))
+		if err != nil {
+			l.mistakes = append(l.mistakes, Mistake{Key: from, Text: "is no list in YAML or JSON: " + err.Error()})
+			continue
+		}
+		put(l.root, path, list)
+	}
+}
+
+// address looks like the begin of a list and is none: [::1]:7411.
+var address = regexp.MustCompile(`^\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]`)
+
+// inYAML reports whether a text for a list is YAML.
+func (s setting) inYAML(text string) bool {
+	text = strings.TrimSpace(text)
+	switch {
+	case s.typ.Kind() != reflect.Slice:
+		return false
+	case s.typ.Elem().Kind() == reflect.Struct, strings.HasPrefix(text, "- "):
+		return true
+	}
+	return strings.HasPrefix(text, "[") && !address.MatchString(text)
+}
+
+// applyOutside sets what variables and flags say. Setting it is stronger than
+// the file; AutomaticEnv would read the process's environment, which need not be
+// the one we were given. What has an origin was laid into the tree.
+func (l *loader) applyOutside(v *viper.Viper, all map[string]setting) {
+	for _, path := range sortedKeys(all) {
+		text, from := l.said(all[path])
+		if _, laid := l.origin[path]; laid || text == "" {
+			continue
+		}
+		value, err := parseText(all[path].typ, text)
+		if err != nil {
+			l.mistakes = append(l.mistakes, Mistake{Key: from, Text: err.Error()})
+			continue
+		}
+		l.origin[path] = from
+		v.Set(viperKey(path), value)
+	}
+	for _, path := range sortedKeys(l.flags) {
+		if _, ok := all[path]; !ok {
+			l.mistakes = append(l.mistakes, Mistake{Key: path, Text: "no key that can be set from outside the file"})
+		}
+	}
+}
+
+// warnOfVariables tells of variables that look like misspelt ones of ours.
+func (l *loader) warnOfVariables(all map[string]setting) {
+	known := map[string]bool{"ROUTER_CONFIG": true}
+	for _, s := range all {
+		known[s.env()] = true
 	}
 	for _, name := range sortedKeys(l.env) {
 		if !strings.HasPrefix(name, "ROUTER_") || known[name] ||
@@ -67,28 +130,6 @@ func (l *loader) applyEnvironment(v *viper.Viper, all map[string]setting) {
 			l.warnings = append(l.warnings, fmt.Sprintf("$%s means nothing here, did you mean $%s?", name, near))
 		}
 	}
-}
-
-func (l *loader) applyFlags(v *viper.Viper, all map[string]setting) {
-	for _, path := range sortedKeys(l.flags) {
-		s, ok := all[path]
-		if !ok {
-			l.mistakes = append(l.mistakes, Mistake{Key: path, Text: "no key that can be set from outside the file"})
-			continue
-		}
-		l.set(v, s, "flag for "+path, l.flags[path])
-	}
-}
-
-// set gives one key a value that came as text.
-func (l *loader) set(v *viper.Viper, s setting, from, text string) {
-	value, err := parseText(s.typ, text)
-	if err != nil {
-		l.mistakes = append(l.mistakes, Mistake{Key: from, Text: err.Error()})
-		return
-	}
-	l.origin[s.path] = from
-	v.Set(viperKey(s.path), value)
 }
 
 // parseText reads a text as a key's type. Units are checked and stay text.

@@ -17,13 +17,22 @@ import (
 type LoadOptions struct {
 	Path      string            // the file; "" is $ROUTER_CONFIG, and without that DefaultPath
 	Environ   []string          // "NAME=value"; nil is the environment of the process
-	Overrides map[string]string // what flags say, by key path ("log.level"); lists with commas
+	Overrides map[string]string // what flags say, by key path ("log.level"); lists as in the environment
 }
 
 // Load reads a config and checks it. What is wrong with the values comes back
 // as Mistakes, all of them together; a file that is named and cannot be read is
 // another error. A missing file at DefaultPath is an empty one.
 func Load(o LoadOptions) (*Config, error) {
+	l := newLoader(o)
+	if err := l.read(o.Path); err != nil {
+		return nil, err
+	}
+	l.translate()
+	return l.config()
+}
+
+func newLoader(o LoadOptions) *loader {
 	if o.Environ == nil {
 		o.Environ = os.Environ()
 	}
@@ -34,20 +43,19 @@ func Load(o LoadOptions) (*Config, error) {
 		nodes:    map[string]*yaml.Node{},
 		origin:   map[string]string{},
 		expanded: map[string]bool{},
+		written:  map[string]string{},
 		done:     map[*yaml.Node]bool{},
 		outside:  map[*yaml.Node]bool{},
 		dropped:  map[string]bool{},
 		source:   SourceNone,
 		root:     emptyMapping(),
 	}
-	src, err := l.find(o.Path)
-	if err != nil {
-		return nil, err
-	}
-	if l.source != SourceNone {
-		l.parse(src)
-	}
-	return l.config()
+	l.expander = &expander{env: l.env, dir: ".", read: func(path string) {
+		if !slices.Contains(l.reads, path) {
+			l.reads = append(l.reads, path)
+		}
+	}}
+	return l
 }
 
 // loader turns one file into one Config. It is used once.
@@ -57,6 +65,7 @@ type loader struct {
 
 	file   string // as messages name it
 	path   string // absolute
+	digest string // of its bytes
 	source Source
 	open   bool // others may read the file
 	root   *yaml.Node
@@ -66,6 +75,7 @@ type loader struct {
 	nodes    map[string]*yaml.Node // by key path
 	origin   map[string]string     // variable or flag that set a key, by key path
 	expanded map[string]bool       // key paths of values that had references
+	written  map[string]string     // these as the file has them, by key path
 	done     map[*yaml.Node]bool   // values that are expanded already
 	outside  map[*yaml.Node]bool   // values that came from another file
 	dropped  map[string]bool       // key paths of values that were taken out because they are wrong
@@ -76,6 +86,15 @@ type loader struct {
 	reads    []string
 	warnings []string
 	mistakes Mistakes
+}
+
+// read makes a tree of the file, an empty one if there is no file.
+func (l *loader) read(path string) error {
+	src, err := l.find(path)
+	if err == nil && l.source != SourceNone {
+		l.parse(src)
+	}
+	return err
 }
 
 // find locates and reads the file. It leaves source at none if there is none.
@@ -94,7 +113,7 @@ func (l *loader) find(path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("config file %s: %w", path, err)
 	}
-	l.file, l.path = path, full
+	l.file, l.path, l.expander.dir = path, full, filepath.Dir(full)
 	src, info, err := readRegular(path, maxFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !named:
@@ -102,7 +121,7 @@ func (l *loader) find(path string) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("config file %s: %w", path, err)
 	}
-	l.open, l.source = exposed(info), formatOf(path, src)
+	l.open, l.source, l.digest = exposed(info), formatOf(path, src), digestOf(src)
 	l.reads = append(l.reads, full)
 	return src, nil
 }
@@ -127,7 +146,7 @@ func formatOf(path string, src []byte) Source {
 
 func trimBOM(src []byte) []byte { return bytes.TrimPrefix(src, []byte("\xef\xbb\xbf")) }
 
-// parse makes the tree, and rewrites a client's file to our own keys.
+// parse makes the tree.
 func (l *loader) parse(src []byte) {
 	parsers := map[Source]func([]byte) (*yaml.Node, error){
 		SourceYAML: parseYAML, SourceJSON: parseJSON, SourceTOML: parseTOML,
@@ -142,11 +161,6 @@ func (l *loader) parse(src []byte) {
 		return
 	}
 	l.root = root
-	l.expander = l.newExpander()
-	if kind, servers := clientServers(l.source, root); servers != nil {
-		l.source = kind
-		l.convert(servers)
-	}
 }
 
 func (l *loader) syntax(err error) {
@@ -157,33 +171,25 @@ func (l *loader) syntax(err error) {
 	l.mistakes = append(l.mistakes, m)
 }
 
-func (l *loader) newExpander() *expander {
-	return &expander{env: l.env, dir: l.dir(), read: func(path string) {
-		if !slices.Contains(l.reads, path) {
-			l.reads = append(l.reads, path)
-		}
-	}}
-}
-
 // dir is where relative paths in the file begin.
-func (l *loader) dir() string {
-	if l.path == "" {
-		return "."
-	}
-	return filepath.Dir(l.path)
-}
+func (l *loader) dir() string { return l.expander.dir }
 
 // wrong notes a mistake at a value or key.
 func (l *loader) wrong(n *yaml.Node, key, format string, args ...any) {
-	l.mistakes = append(l.mistakes, Mistake{File: l.file, Line: n.Line, Col: n.Column, Key: key, Text: fmt.Sprintf(format, args...)})
+	m := Mistake{File: l.file, Line: n.Line, Col: n.Column, Key: key, Text: fmt.Sprintf(format, args...)}
+	for at := key; at != ""; at = parent(at) {
+		if from, ok := l.origin[at]; ok {
+			m = Mistake{Key: from + key[len(at):], Text: m.Text}
+			break
+		}
+	}
+	l.mistakes = append(l.mistakes, m)
 }
 
 // config checks the tree, lays the other sources over it and makes the Config.
 func (l *loader) config() (*Config, error) {
-	if l.expander == nil {
-		l.expander = l.newExpander()
-	}
 	l.findState()
+	l.layLists()
 	l.checkRoot()
 	c, err := l.decode()
 	if err != nil {
@@ -198,57 +204,36 @@ func (l *loader) config() (*Config, error) {
 	if len(l.mistakes) > 0 {
 		return nil, l.mistakes.sorted()
 	}
-	c.Path, c.Source, c.Reads, c.expanded = l.path, l.source, l.reads, l.expanded
+	c.Path, c.Source, c.Digest, c.Reads, c.expanded = l.path, l.source, l.digest, l.reads, l.expanded
 	c.Warnings = append(l.warnings, c.oddities(l)...)
+	c.leaveOutItself()
 	return c, nil
-}
-
-// findState settles the state directory, which must be known before a secret
-// can be looked up. Flags and the environment name it from where the router was
-// started, a file from where the file is.
-func (l *loader) findState() {
-	n := field(l.root, "state")
-	switch {
-	case l.flags["state"] != "":
-		l.state = under("", l.env, l.flags["state"])
-	case l.env["ROUTER_STATE"] != "":
-		l.state = under("", l.env, l.env["ROUTER_STATE"])
-	case n != nil && n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" && n.Value != "":
-		if text, ok := l.text(n, "state"); ok {
-			l.state = under(l.dir(), l.env, text)
-		}
-	default:
-		state, err := defaultState(l.env)
-		if err != nil {
-			l.mistakes = append(l.mistakes, Mistake{Key: "state", Text: err.Error()})
-		}
-		l.state = state
-	}
-	if l.state != "" {
-		if full, err := filepath.Abs(l.state); err == nil {
-			l.state = full
-		}
-		l.expander.secrets = filepath.Join(l.state, "secrets")
-	}
 }
 
 // problem places a mistake that the values have, wherever they came from.
 func (l *loader) problem(path, format string, args ...any) {
-	server, isCommand := strings.CutSuffix(path, ".command")
-	if l.dropped[path] || isCommand && l.dropped[server+".url"] {
-		return // missing only because it was wrong, which has been told
-	}
-	text := fmt.Sprintf(format, args...)
-	if from, ok := l.origin[path]; ok {
-		l.mistakes = append(l.mistakes, Mistake{Key: from, Text: text})
+	if l.missing(path) {
 		return
 	}
-	n, label := l.locate(path)
-	m := Mistake{Key: label, Text: text}
-	if l.source != SourceNone {
-		m.File, m.Line, m.Col = l.file, n.Line, n.Column
+	if server, ok := strings.CutSuffix(path, ".transport"); ok && l.nodes[path] == nil && l.nodes[server+".type"] != nil {
+		path = server + ".type" // the key that the file has for it
 	}
-	l.mistakes = append(l.mistakes, m)
+	n, label := l.locate(path)
+	l.wrong(n, label, "%s", l.veiled(path, fmt.Sprintf(format, args...)))
+}
+
+// missing reports whether a value is not there, or a stand-in, only because what
+// the file has there was wrong, which has been told.
+func (l *loader) missing(path string) bool {
+	if server, isCommand := strings.CutSuffix(path, ".command"); isCommand && l.dropped[server+".url"] {
+		return true
+	}
+	for at := path; at != ""; at = parent(at) {
+		if _, outside := l.origin[at]; outside || l.dropped[at] {
+			return !outside
+		}
+	}
+	return false
 }
 
 // locate finds the node at a key path, or the nearest one around it, and what

@@ -92,7 +92,7 @@ func TestEveryScalarFromEnvironment(t *testing.T) {
 		"search.unreviewed_prior": "0.5", "search.embedder.url": "http://localhost:9", "search.embedder.model": "m",
 		"search.embedder.key": "k", "search.embedder.headers": "A=b", "search.embedder.timeout": "9ms",
 		"search.embedder.batch": "9", "search.embedder.dimensions": "9", "search.embedder.query_prefix": "q: ",
-		"search.embedder.document_prefix": "d: ",
+		"search.embedder.document_prefix": "d: ", "servers": "[{name: a, command: [b]}]",
 	}
 	for path, s := range settings() {
 		text, ok := values[path]
@@ -100,7 +100,7 @@ func TestEveryScalarFromEnvironment(t *testing.T) {
 			t.Errorf("no value for %s", path)
 		}
 		c := load(t, LoadOptions{Environ: []string{"HOME=/h", s.env() + "=" + text}})
-		if c.Digest() == load(t, LoadOptions{Environ: []string{"HOME=/h"}}).Digest() {
+		if len(c.Changed(load(t, LoadOptions{Environ: []string{"HOME=/h"}}))) == 0 {
 			t.Errorf("%s=%s changed nothing", s.env(), text)
 		}
 	}
@@ -119,6 +119,63 @@ flag for listen: "here" is no address: write 127.0.0.1:7411
 no.such: no key that can be set from outside the file`
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+}
+
+// A list in the environment is read as strictly as one in the file, in whose
+// place it stands, and its mistakes are told under the variable's name.
+func TestListsFromTheEnvironment(t *testing.T) {
+	path := write(t, "config.yaml", "http: {hosts: [file.example]}\nservers: [{name: file, command: [x]}]\n")
+	must(t, os.Chmod(path, 0o644))
+	c := load(t, LoadOptions{Path: path, Environ: []string{"HOME=/h", "TOKEN=t",
+		`ROUTER_SERVERS=[{"name": "a", "url": "https://a.example", "headers": ["Authorization=Bearer ${TOKEN}"]}, {name: b, Command: [x, "a,b"], env: [KEY=k]}]`,
+		`ROUTER_HTTP_HOSTS=["a.example", "b.example"]`, "ROUTER_HTTP_ORIGINS=- http://a.example\n- http://b.example", `ROUTER_SEARCH_EMBEDDER_HEADERS=["A=b, c"]`}})
+	want := []Server{
+		{Name: "a", URL: "https://a.example", Headers: []string{"Authorization=Bearer t"}, Start: "lazy"},
+		{Name: "b", Command: []string{"x", "a,b"}, Env: []string{"KEY=k"}, Start: "lazy"},
+	}
+	if diff := cmp.Diff(want, c.Servers); diff != "" {
+		t.Errorf("servers (-want +got):\n%s", diff)
+	}
+	lists := [][]string{c.HTTP.Hosts, c.HTTP.Origins, c.Search.Embedder.Headers}
+	if diff := cmp.Diff([][]string{{"a.example", "b.example"}, {"http://a.example", "http://b.example"}, {"A=b, c"}}, lists); diff != "" {
+		t.Errorf("hosts, origins, headers (-want +got):\n%s", diff)
+	}
+	if len(c.Warnings) != 0 {
+		t.Errorf("warnings %q, none of which is about the file", c.Warnings)
+	}
+	c = load(t, LoadOptions{Path: path, Environ: []string{"HOME=/h", "ROUTER_SERVERS=[]", "ROUTER_HTTP_HOSTS=[::1]:80,[2001:db8::1]"}})
+	if len(c.Servers) != 0 || !cmp.Equal(c.HTTP.Hosts, []string{"[::1]:80", "[2001:db8::1]"}) {
+		t.Errorf("servers %v, hosts %q", c.Servers, c.HTTP.Hosts)
+	}
+
+	_, err := Load(LoadOptions{Path: path, Environ: []string{"HOME=/h", "ROUTER_HTTP_ORIGINS=[1, a.example]", "ROUTER_HTTP_HOSTS=[a",
+		`ROUTER_SERVERS=[{"name": "A", "command": ["x"]}, {"nam": "b", "url": "ftp://x"}, {"name": "c", "url": "${NO_SUCH}", "timeout": 3}]`}})
+	wanted := `ROUTER_HTTP_HOSTS: is no list in YAML or JSON: did not find expected ',' or ']'
+ROUTER_HTTP_ORIGINS[0]: wants a text: put 1 in quotes
+ROUTER_HTTP_ORIGINS[1]: "a.example" is no origin: write https://example.com
+ROUTER_SERVERS[0].name: server name "A": use lower-case letters, digits, '.', '_' and '-', and begin with a letter or digit
+ROUTER_SERVERS[1].nam: unknown key, did you mean "name"?
+ROUTER_SERVERS[1].name: a server needs a name
+ROUTER_SERVERS[1].url: scheme "ftp" is neither http nor https
+ROUTER_SERVERS[2].timeout: 3 has no unit: write 3s
+ROUTER_SERVERS[2].url: server c: ${NO_SUCH} is not set: set it, or write ${NO_SUCH:-default}`
+	if err == nil || err.Error() != wanted {
+		t.Errorf("got\n%v\nwant\n%s", err, wanted)
+	}
+	if _, err := Load(LoadOptions{Path: path, Environ: []string{"HOME=/h", "ROUTER_SERVERS={a: b}"}}); err == nil || err.Error() != `ROUTER_SERVERS: wants a list: begin each entry with "- name: …"` {
+		t.Errorf("no list: %v", err)
+	}
+}
+
+func TestChanged(t *testing.T) {
+	one := load(t, LoadOptions{Path: write(t, "c.yaml", "servers: [{name: a, command: [x]}]")})
+	two := load(t, LoadOptions{Path: write(t, "c.yaml", "listen: 127.0.0.1:1\nsearch: {embedder: {batch: 9}}\nhttp: {hosts: [h]}\nservers: [{name: b, command: [x]}]")})
+	if diff := cmp.Diff([]string{"http.hosts", "listen", "search.embedder.batch", "servers"}, one.Changed(two)); diff != "" {
+		t.Errorf("changed (-want +got):\n%s", diff)
+	}
+	if same := one.Changed(one); len(same) != 0 {
+		t.Errorf("unchanged: %q", same)
 	}
 }
 
@@ -227,13 +284,15 @@ func TestFormatsAgree(t *testing.T) {
 		"c.toml": "listen = \"127.0.0.1:1\"\n[search]\nlimit = 3\n[[servers]]\nname = \"A.b\"\ncommand = [\"x\"]\n",
 		"c":      "{\"listen\": \"127.0.0.1:1\", \"search\": {\"limit\": 3}, \"servers\": [{\"name\": \"A.b\", \"command\": [\"x\"]}]}",
 	}
-	digests := map[string]bool{}
+	first := load(t, LoadOptions{Path: write(t, "c.yaml", strings.ReplaceAll(texts["c.yaml"], "A.b", "a.b"))})
 	for name, text := range texts {
 		c := load(t, LoadOptions{Path: write(t, name, strings.ReplaceAll(text, "A.b", "a.b"))})
-		digests[c.Digest()] = true
-	}
-	if len(digests) != 1 {
-		t.Errorf("%d different configs", len(digests))
+		if keys := first.Changed(c); len(keys) > 0 {
+			t.Errorf("%s differs in %q", name, keys)
+		}
+		if c.Digest != FileDigest(c.Path) || (c.Digest == first.Digest) != (name == "c.yaml") {
+			t.Errorf("%s: digest %q, of the file %q", name, c.Digest, FileDigest(c.Path))
+		}
 	}
 }
 

@@ -9,10 +9,11 @@ import (
 
 // Mistake is one thing that is wrong with a config.
 type Mistake struct {
-	File      string // the file it is in, "" for the environment and flags
-	Line, Col int    // from 1; 0 if unknown
-	Key       string // servers[0].url, ROUTER_LISTEN, --log-level; "" if it is the file as a whole
-	Text      string // what is wrong and, where there is one, the way out
+	File string `json:"file,omitempty"` // the file it is in, "" for the environment and flags
+	Line int    `json:"line,omitempty"` // from 1; 0 if unknown
+	Col  int    `json:"col,omitempty"`  // from 1; 0 if unknown
+	Key  string `json:"key,omitempty"`  // servers[0].url, ROUTER_LISTEN; "" if it is the file as a whole
+	Text string `json:"text"`           // what is wrong and, where there is one, the way out
 }
 
 // Error gives file:line:col, key and text on one line, without the parts that

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -15,8 +14,9 @@ import (
 // hidden stands for a value that is not shown.
 const hidden = "…"
 
-// Redacted gives a copy that can be shown: what references were replaced in,
-// the values of env and headers, and what a URL may hide are "…".
+// Redacted gives a copy that can be shown. "…" stands for what references were
+// replaced in, the values of env and headers, and what of a URL or a command's
+// arguments looks like a secret: see [secretLooking].
 func (c *Config) Redacted() *Config {
 	type plain Config
 	out := *c
@@ -43,6 +43,7 @@ func (c *Config) Redacted() *Config {
 // redacted hides the values that are secrets wherever they came from.
 func (s Server) redacted() Server {
 	s.Env, s.Headers, s.URL = hidePairs(s.Env), hidePairs(s.Headers), hideURL(s.URL)
+	s.Command = hideArguments(s.Command)
 	return s
 }
 
@@ -63,19 +64,6 @@ func (e Embedder) GoString() string { return e.String() }
 
 // LogValue leaves out everything that may be secret.
 func (e Embedder) LogValue() slog.Value { return e.Remote().LogValue() }
-
-// hideURL hides what of a URL may be a secret.
-func hideURL(raw string) string {
-	u, err := url.Parse(raw)
-	switch {
-	case raw == "":
-	case err != nil:
-		return hidden
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return u.Scheme + "://" + u.Host + u.EscapedPath() + "?" + hidden
-	}
-	return raw
-}
 
 func hidePairs(pairs []string) []string {
 	out := slices.Clone(pairs)

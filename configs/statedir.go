@@ -1,48 +1,59 @@
 package configs
 
 import (
-	"os"
+	"cmp"
 	"path/filepath"
-	"strings"
-
-	"go.yaml.in/yaml/v3"
 )
 
-// StateDir finds the state directory without checking the rest of the config,
-// for commands that only want to reach a running router: a mistake in the file
-// must not keep a person from asking how the router is.
+// StateDir finds the state directory as Load does, without checking the rest of
+// the config, for commands that only want to reach a running router: a mistake
+// in the file must not keep a person from asking how the router is. Where the
+// file does not tell, since it cannot be read so far, the error says why and the
+// directory is the default one.
 func StateDir(o LoadOptions) (string, error) {
-	if o.Environ == nil {
-		o.Environ = os.Environ()
-	}
-	env := environ(o.Environ)
-	for _, dir := range []string{o.Overrides["state"], env["ROUTER_STATE"], stateInFile(o.Path, env)} {
-		if dir != "" {
-			return filepath.Abs(dir)
+	l := newLoader(o)
+	if l.stateOutside() == "" {
+		if err := l.read(o.Path); err != nil {
+			l.mistakes = append(l.mistakes, Mistake{Text: err.Error()})
 		}
+		unreadable := l.mistakes
+		l.translate()
+		l.mistakes = unreadable // what is wrong with servers does not matter here
 	}
-	return defaultState(env)
+	l.findState()
+	if len(l.mistakes) == 0 {
+		return l.state, nil
+	}
+	if l.state == "" {
+		l.state, _ = defaultState(l.env)
+	}
+	return l.state, l.mistakes.sorted()
 }
 
-// stateInFile reads the one key from a YAML or JSON file, "" if it is not there
-// or cannot be read without the rest.
-func stateInFile(path string, env map[string]string) string {
-	if path == "" {
-		path = env["ROUTER_CONFIG"]
+// stateOutside is what flags or the environment say of the state directory.
+func (l *loader) stateOutside() string { return cmp.Or(l.flags["state"], l.env["ROUTER_STATE"]) }
+
+// findState settles the state directory, which must be known before a secret
+// can be looked up. Flags and the environment name it from where the router was
+// started, a file from where the file is.
+func (l *loader) findState() {
+	state, dir := l.stateOutside(), ""
+	if n := field(l.root, "state"); state == "" && n != nil && !isNull(n) {
+		if !l.str(n, "state") {
+			return
+		}
+		state, dir = n.Value, l.dir()
 	}
-	if path == "" {
-		path, _ = defaultPath(env)
+	if state == "" {
+		var err error
+		if state, err = defaultState(l.env); err != nil {
+			l.mistakes = append(l.mistakes, Mistake{Key: "state", Text: err.Error()})
+			return
+		}
 	}
-	src, _, err := readRegular(path, maxFile)
-	if err != nil {
-		return ""
+	l.state = under(dir, l.env, state)
+	if full, err := filepath.Abs(l.state); err == nil {
+		l.state = full
 	}
-	var file struct{ State string }
-	if yaml.Unmarshal(src, &file) != nil || strings.Contains(file.State, "${") || file.State == "" {
-		return ""
-	}
-	if filepath.IsAbs(file.State) {
-		return file.State
-	}
-	return filepath.Join(filepath.Dir(path), file.State)
+	l.expander.secrets = filepath.Join(l.state, "secrets")
 }

@@ -64,14 +64,14 @@ func parseDocument(src []byte) (*yaml.Node, error) {
 	case errors.Is(err, io.EOF):
 		return nil, nil
 	case err != nil:
-		return nil, yamlError(err)
+		return nil, yamlError(err, src)
 	case len(doc.Content) == 0:
 		return nil, nil
 	}
 	if err := d.Decode(&second); err == nil {
 		return nil, &syntaxError{second.Line, second.Column, "a second document begins here; a config file has one"}
 	} else if !errors.Is(err, io.EOF) {
-		return nil, yamlError(err)
+		return nil, yamlError(err, src)
 	}
 	return doc.Content[0], nil
 }
@@ -79,14 +79,35 @@ func parseDocument(src []byte) (*yaml.Node, error) {
 var yamlLine = regexp.MustCompile(`^yaml: (?:unmarshal errors:\s*)?(?:line (\d+): )?`)
 
 // yamlError takes the place out of a message of the YAML library.
-func yamlError(err error) error {
+func yamlError(err error, src []byte) error {
 	text := err.Error()
 	m := yamlLine.FindStringSubmatch(text)
 	if m == nil {
 		return &syntaxError{text: text}
 	}
 	line, _ := strconv.Atoi(m[1]) // "" is 0: unknown
-	return &syntaxError{line: line, text: strings.TrimPrefix(text, m[0])}
+	text = strings.TrimPrefix(text, m[0])
+	tab := tabbedLine(src, line)
+	if tab > 0 && (strings.Contains(text, "cannot start any token") || strings.Contains(text, "tab character")) {
+		return &syntaxError{line: tab, text: "a tab stands where YAML wants spaces: indent with spaces alone"}
+	}
+	return &syntaxError{line: line, text: text}
+}
+
+// tabbedLine finds a line that is indented with a tab, at or beside the given
+// one; 0 if there is none. The library is off by one at times.
+func tabbedLine(src []byte, line int) int {
+	all := strings.Split(string(src), "\n")
+	for _, n := range []int{line, line + 1, line - 1} {
+		if n < 1 || n > len(all) {
+			continue
+		}
+		text := strings.TrimRight(all[n-1], " \t\r")
+		if indent := text[:len(text)-len(strings.TrimLeft(text, " \t"))]; strings.Contains(indent, "\t") {
+			return n
+		}
+	}
+	return 0
 }
 
 // plainer copies a tree without aliases and merge keys, and bounds it.
@@ -174,6 +195,30 @@ func field(n *yaml.Node, name string) *yaml.Node {
 		}
 	}
 	return nil
+}
+
+// put sets the value at a key path and makes the mappings on the way there. What
+// stands in the way and is no mapping stays, for the checks to refuse.
+func put(n *yaml.Node, path string, val *yaml.Node) {
+	key, rest, deeper := strings.Cut(path, ".")
+	if deeper {
+		within := field(n, key)
+		if within == nil || isNull(within) {
+			within = emptyMapping()
+		}
+		if within.Kind != yaml.MappingNode {
+			return
+		}
+		put(within, rest, val)
+		val = within
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if strings.EqualFold(n.Content[i].Value, key) {
+			n.Content[i+1] = val
+			return
+		}
+	}
+	n.Content = append(n.Content, scalar(val, "!!str", key), val)
 }
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }

@@ -31,8 +31,8 @@ func (c *Config) Validate() error {
 // problems reports everything that the values have wrong.
 func (c *Config) problems(report reporter) {
 	checkListen(report, c.Listen)
-	oneOf(report, "log.level", c.Log.Level, "debug", "info", "warn", "error")
-	oneOf(report, "log.format", c.Log.Format, "text", "json")
+	oneOf(report, "log.level", c.Log.Level, LogLevels...)
+	oneOf(report, "log.format", c.Log.Format, LogFormats...)
 	between(report, "search.limit", c.Search.Limit, 1, 20)
 	between(report, "search.max_tokens", c.Search.MaxTokens, 100, 100_000)
 	if p := c.Search.UnreviewedPrior; !(p > 0 && p <= 1) {
@@ -96,7 +96,7 @@ func (c *Config) checkNames(report reporter) {
 		if s.Name == "" {
 			continue
 		}
-		public := strings.ReplaceAll(s.Name, ".", "_")
+		public := publicName(s.Name)
 		path := fmt.Sprintf("servers[%d].name", i)
 		switch other, taken := first[public]; {
 		case taken && other == s.Name:
@@ -108,6 +108,9 @@ func (c *Config) checkNames(report reporter) {
 		}
 	}
 }
+
+// publicName is a server's part of the names of its tools.
+func publicName(name string) string { return strings.ReplaceAll(name, ".", "_") }
 
 // specMistake splits what upstream.Spec.Validate says: the key, then the rest.
 var specMistake = regexp.MustCompile(`(?s)^([a-z_]+(?:\[\d+\])?): (.*)$`)
@@ -184,7 +187,7 @@ func (c *Config) oddities(l *loader) []string {
 		case s.URL != "" && len(s.Env)+len(s.Dir) > 0:
 			all = append(all, fmt.Sprintf("server %s: env and dir mean nothing to a url", s.Name))
 		}
-		if l.open && l.holdsSecret(i, s) {
+		if l.open && l.origin["servers"] == "" && l.holdsSecret(i, s) {
 			all = append(all, fmt.Sprintf("server %s: others may read %s, and env or headers stand in it: chmod 600 it, or write ${secret:NAME}", s.Name, l.file))
 		}
 	}

@@ -10,12 +10,9 @@ import (
 )
 
 // writeAtomic replaces a file whole or not at all: whoever reads it sees the
-// old text or the new one, also after a power cut. Missing folders are made.
+// old text or the new one, also after a power cut.
 func writeAtomic(path string, text []byte, mode fs.FileMode) error {
 	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("write config file: %w", err)
-	}
 	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
 	if err != nil {
 		return fmt.Errorf("write config file: %w", err)

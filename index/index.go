@@ -23,7 +23,7 @@ import (
 
 // layout names what documents look like and how text becomes terms. An index
 // with another one is rebuilt.
-const layout = "3"
+const layout = "4"
 
 // What is committed beside the documents.
 const (
@@ -257,7 +257,7 @@ func (x *Index) Update(ctx context.Context, c catalog.Change) error {
 	}
 	tools := c.Upserted
 	if c.All != nil {
-		tools = c.All // what its parameters have in common may be another now
+		tools = c.All // what they have in common, or their server says, may be another now
 	}
 	f := filler{newAnalyzer(), func(string) catalog.ServerText { return c.About }, x.said, commonParams(tools)}
 	if err := x.fill(ctx, b, f, tools); err != nil {

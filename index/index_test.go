@@ -254,6 +254,34 @@ func TestAnotherLayoutIsBuiltAnew(t *testing.T) {
 	}
 }
 
+// What a server says of itself is searched with each of its tools, also after it
+// has come to say something else.
+func TestServersTextIsKeptUp(t *testing.T) {
+	dir := t.TempDir()
+	x := open(t, dir)
+	defer func() { closed(t, x) }()
+	tools := []*catalog.Tool{makeTool(t, "s1", "list", "List all there is."), makeTool(t, "s1", "drop", "Drop one.")}
+	update := func(seq uint64, title, instructions string) {
+		t.Helper()
+		c := catalog.Change{Server: "s1", About: catalog.ServerText{Title: title, Instructions: instructions}, Retold: true, Seq: seq, All: tools}
+		if err := x.Update(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := func(text string) int { return len(search(t, x, catalog.Query{Text: text, Limit: 5}).Hits) }
+	update(1, "Orchard", "Keeps the apples.")
+	if found("orchard") != 2 {
+		t.Error("the title is not searched")
+	}
+	update(2, "Harbour", "Keeps the boats.")
+	closed(t, x)
+	x = open(t, dir)
+	if found("orchard") != 0 || found("harbour") != 2 || x.Len() != 2 || x.Seq() != 2 {
+		t.Errorf("after a new title the old one finds %d tools and the new one %d, of %d at %d; want 0, 2, 2, 2",
+			found("orchard"), found("harbour"), x.Len(), x.Seq())
+	}
+}
+
 // TestSearchesGoOnWhileRebuilding: none fails, none sees half an index.
 func TestSearchesGoOnWhileRebuilding(t *testing.T) {
 	tools := household(t).Tools

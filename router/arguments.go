@@ -3,7 +3,10 @@ package router
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -13,8 +16,8 @@ import (
 )
 
 const (
-	maxMendRounds = 4 // a string of JSON may hold values that need mending themselves
-	maxMends      = 32
+	maxMendRounds = 4  // a string of JSON may hold values that need mending themselves
+	maxTold       = 32 // mended values that a result's note lists
 )
 
 // fitted are arguments that may be sent, or the reason why they may not.
@@ -28,43 +31,56 @@ type fitted struct {
 // mended without loss. Arguments that are right go on byte for byte.
 func (r *Router) fit(t *catalog.Tool, req CallRequest) fitted {
 	out := fitted{args: req.Arguments, mended: req.mended}
+	if req.problem != "" {
+		return fitted{refuse: refusal(t, req.problem)}
+	}
 	if len(out.args) == 0 {
 		out.args = json.RawMessage("{}")
 	}
-	v, err := decode(out.args)
+	schema := r.schemas.of(t, r.log)
+	object, bad, err := r.examine(schema, out.args)
 	if err != nil {
-		out.refuse = refusal(t, "the arguments cannot be read: "+err.Error())
-		return out
+		return fitted{refuse: refusal(t, err.Error())}
 	}
-	object, ok := v.(map[string]any)
-	if !ok {
-		out.refuse = refusal(t, "the arguments must be an object")
-		return out
-	}
-	if inner, ok := r.unwrap(t, object, out.args); ok {
+	if inner, ok := r.unwrap(t, object, out.args, bad); ok {
 		out.args = inner
 		out.mended = append(slices.Clip(out.mended), mend{Path: "/arguments", Was: "arguments within arguments", Now: "the inner ones"})
-		if v, err = decode(inner); err != nil {
-			out.refuse = refusal(t, "the arguments cannot be read: "+err.Error())
-			return out
+		if _, bad, err = r.examine(schema, inner); err != nil {
+			return fitted{refuse: refusal(t, err.Error())}
 		}
 	}
-	schema := r.schemas.of(t, r.log)
-	if bad := schema.check(v, r.log); bad != nil {
-		out.mendAll(schema, bad, t, r)
+	if bad != nil {
+		r.mendAll(&out, schema, bad, t)
 	}
 	return out
 }
 
+// examine reads arguments and holds them against a schema.
+func (r *Router) examine(schema *compiled, args json.RawMessage) (object map[string]any, bad *jsonschema.ValidationError, err error) {
+	v, err := decode(args)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the arguments cannot be read: %w", err)
+	}
+	object, ok := v.(map[string]any)
+	if !ok {
+		return nil, nil, errors.New("the arguments must be an object")
+	}
+	return object, schema.check(v, r.log), nil
+}
+
 // unwrap finds the arguments in {"arguments":{…}}, with or without the tool's own
-// name beside them, where the tool has no parameter of that name.
-func (r *Router) unwrap(t *catalog.Tool, object map[string]any, raw json.RawMessage) (json.RawMessage, bool) {
+// name beside them. Such arguments may be meant as they are where they fit, unless
+// the tool has parameters of which that is none.
+func (r *Router) unwrap(t *catalog.Tool, object map[string]any, raw json.RawMessage, bad *jsonschema.ValidationError) (json.RawMessage, bool) {
 	if _, ok := object["arguments"]; !ok || len(object) > 2 || hasParam(t, "arguments") {
+		return nil, false
+	}
+	if bad == nil && len(t.Params) == 0 {
 		return nil, false
 	}
 	if len(object) == 2 {
 		name, _ := object["name"].(string)
-		found := r.state.Load().view.Snapshot.Resolve(name)
+		found := r.state.Load().resolve(name)
 		if len(found) != 1 || found[0].ID != t.ID {
 			return nil, false
 		}
@@ -88,29 +104,39 @@ func hasParam(t *catalog.Tool, name string) bool {
 }
 
 // mendAll mends what is wrong until nothing is, or until nothing more can be done.
-func (f *fitted) mendAll(schema *compiled, bad *jsonschema.ValidationError, t *catalog.Tool, r *Router) {
+func (r *Router) mendAll(f *fitted, schema *compiled, bad *jsonschema.ValidationError, t *catalog.Tool) {
 	args, mended := f.args, slices.Clip(f.mended)
 	for range maxMendRounds {
 		edits := mendable(args, bad)
-		if len(edits) == 0 || len(mended)+len(edits) > maxMends {
+		if len(edits) == 0 {
 			break
 		}
-		for _, e := range edits { // from the end, so that positions stay right
+		for _, e := range edits {
 			mended = append(mended, mend{Path: pointer(e.path), Was: shown(string(e.at.text(args)), 60), Now: shown(string(e.now), 60)})
-			args = splice(args, e.at, e.now)
 		}
-		v, err := decode(args)
-		if err != nil {
-			f.refuse = refusal(t, "the arguments cannot be read: "+err.Error())
+		var err error
+		args = rewrite(args, edits)
+		if _, bad, err = r.examine(schema, args); err != nil {
+			f.refuse = refusal(t, err.Error())
 			return
 		}
-		if bad = schema.check(v, r.log); bad == nil {
-			slices.SortStableFunc(mended, func(a, b mend) int { return strings.Compare(a.Path, b.Path) })
-			f.args, f.mended = args, mended
+		if bad == nil {
+			f.args, f.mended = args, told(mended)
 			return
 		}
 	}
 	f.refuse = explain(t, bad)
+}
+
+// told is the note of what was mended: all of it if that is little, else the first
+// part and how much more there is.
+func told(mended []mend) []mend {
+	slices.SortStableFunc(mended, func(a, b mend) int { return strings.Compare(a.Path, b.Path) })
+	more := len(mended) - maxTold
+	if more <= 0 {
+		return mended
+	}
+	return append(mended[:maxTold:maxTold], mend{Was: counted(more, "more value"), Now: "mended likewise"})
 }
 
 // edit puts one value in the place of another.
@@ -120,28 +146,87 @@ type edit struct {
 	now  json.RawMessage
 }
 
-// mendable finds the values that are wrong only in how they are written, last
-// one first.
-func mendable(args json.RawMessage, bad *jsonschema.ValidationError) []edit {
-	var edits []edit
-	seen := map[string]bool{}
+// rewrite makes edits, which stand in the order of the text.
+func rewrite(doc json.RawMessage, edits []edit) json.RawMessage {
+	out := make(json.RawMessage, 0, len(doc))
+	copied := 0
+	for _, e := range edits {
+		out = append(append(out, doc[copied:e.at.start]...), e.now...)
+		copied = e.at.end
+	}
+	return append(out, doc[copied:]...)
+}
+
+// fault is what is wrong with a value and with those within it, by name or index.
+type fault struct {
+	wrong  []jsonschema.ErrorKind
+	within map[string]*fault
+}
+
+// faultsOf arranges the causes of a failed check like the values they are about.
+func faultsOf(bad *jsonschema.ValidationError) *fault {
+	root := &fault{}
 	for leaf := range leaves(bad) {
-		path := leaf.InstanceLocation
-		key := pointer(path)
-		if seen[key] || len(edits) == maxMends {
-			continue
+		f := root
+		for _, step := range leaf.InstanceLocation {
+			if f.within[step] == nil {
+				if f.within == nil {
+					f.within = map[string]*fault{}
+				}
+				f.within[step] = &fault{}
+			}
+			f = f.within[step]
 		}
-		at, ok := locate(args, path)
-		if !ok {
-			continue
+		f.wrong = append(f.wrong, leaf.ErrorKind)
+	}
+	return root
+}
+
+// mender goes through arguments once and gathers what can be mended in them.
+type mender struct {
+	scanner
+	edits []edit
+}
+
+// mendable finds the values that are wrong only in how they are written, in the
+// order of the text.
+func mendable(args json.RawMessage, bad *jsonschema.ValidationError) []edit {
+	m := mender{scanner: scanner{doc: args}}
+	m.value(faultsOf(bad), nil)
+	return m.edits
+}
+
+func (m *mender) value(f *fault, path []string) {
+	open := m.peek()
+	start := m.at
+	if f.within == nil || open != '{' && open != '[' {
+		m.skip()
+		m.mend(part{start: start, end: m.at}, f.wrong, path)
+		return
+	}
+	m.at++
+	for i := 0; m.peek() != '}' && m.peek() != ']'; i++ {
+		step := strconv.Itoa(i)
+		if open == '{' {
+			step = m.name()
 		}
-		if now, ok := mendValue(at.text(args), leaf.ErrorKind); ok {
-			seen[key] = true
-			edits = append(edits, edit{path, at, now})
+		if inner := f.within[step]; inner != nil {
+			m.value(inner, with(path, step))
+		} else {
+			m.skip()
+		}
+		m.comma()
+	}
+	m.at++
+}
+
+func (m *mender) mend(at part, wrong []jsonschema.ErrorKind, path []string) {
+	for _, kind := range wrong {
+		if now, ok := mendValue(at.text(m.doc), kind); ok {
+			m.edits = append(m.edits, edit{path, at, now})
+			return
 		}
 	}
-	slices.SortFunc(edits, func(a, b edit) int { return b.at.start - a.at.start })
-	return slices.CompactFunc(edits, func(later, earlier edit) bool { return later.at.start < earlier.at.end })
 }
 
 // leaves gives the innermost causes of a failed check.

@@ -26,13 +26,6 @@ type question struct {
 	Params json.RawMessage `json:"params"`
 }
 
-// capabilities that a client must have declared for a question to be put to it.
-var capabilities = map[string]string{
-	"elicitation/create":     "elicitation",
-	"sampling/createMessage": "sampling",
-	"roots/list":             "roots",
-}
-
 // inputRequired is a result that asks for input.
 type inputRequired struct {
 	Type     string          `json:"resultType"`
@@ -41,20 +34,22 @@ type inputRequired struct {
 }
 
 // asksForInput reads such a result. Nearly no result is one, so the bytes are
-// searched before anything is parsed.
+// searched before anything is parsed. One that neither asks for anything nor
+// keeps a state is none: to a server that knows no such results the words are its
+// own, and its tool must not be called again for them.
 func asksForInput(result json.RawMessage) (asked inputRequired, ok bool) {
 	if !bytes.Contains(result, []byte("input_required")) {
 		return asked, false
 	}
 	ok = json.Unmarshal(result, &asked) == nil && asked.Type == "input_required"
-	return asked, ok
+	return asked, ok && (len(asked.Requests) > 0 || asked.State != "")
 }
 
 // converse makes a call and answers what the backend asks meanwhile. A client
 // that repeats such calls itself gets the questions as they came.
 func (r *Router) converse(ctx context.Context, c catalog.Call) (json.RawMessage, error) {
 	for range maxRounds {
-		result, err := r.send(ctx, c)
+		result, err := r.upstream.Call(ctx, c)
 		if err != nil {
 			return nil, err
 		}
@@ -95,8 +90,8 @@ func answers(ctx context.Context, to catalog.Caller, asked inputRequired) (*cata
 }
 
 func answer(ctx context.Context, to catalog.Caller, q question) (json.RawMessage, error) {
-	capability, known := capabilities[q.Method]
-	if !known {
+	capability := catalog.CapabilityFor(q.Method)
+	if capability == "" {
 		return nil, &askError{fmt.Sprintf("it asked the client for %s, which is not passed on", quoted(q.Method))}
 	}
 	if !to.Can(capability) {

@@ -2,7 +2,6 @@ package router
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"toolrouter/internal/catalog"
@@ -17,10 +16,18 @@ const (
 	listingPoll    = 20 * time.Millisecond
 )
 
-// awaitListing waits until done, until no server is being listed for the first
-// time, or until the time is up.
-func (r *Router) awaitListing(ctx context.Context, patience time.Duration, done func() bool) {
-	if done() || !r.listing() {
+// awaitTool waits for a tool that is not known yet, if its server is only just
+// being listed. A name that begins with a known server waits for no other one.
+func (r *Router) awaitTool(ctx context.Context, name string) {
+	known := func() bool { return len(r.state.Load().resolve(name)) > 0 }
+	server, _ := r.look().serverIn(name)
+	r.awaitListing(ctx, callPatience, known, server)
+}
+
+// awaitListing waits until done, until the server, or every one if that is "",
+// is past its first listing, or until the time is up.
+func (r *Router) awaitListing(ctx context.Context, patience time.Duration, done func() bool, server string) {
+	if done() || !r.listing(server) {
 		return
 	}
 	limit := time.NewTimer(patience)
@@ -34,18 +41,19 @@ func (r *Router) awaitListing(ctx context.Context, patience time.Duration, done 
 		case <-limit.C:
 			return
 		case <-poll.C:
-			if done() || !r.listing() {
+			if done() || !r.listing(server) {
 				return
 			}
 		}
 	}
 }
 
-// listing reports whether a server is being started that no tools are known of.
-func (r *Router) listing() bool {
+// listing reports whether a server, or any if it is "", is being started that no
+// tools are known of.
+func (r *Router) listing(server string) bool {
 	snap := r.Snapshot()
 	for _, s := range r.upstream.Servers() {
-		if s.State == catalog.Starting && s.Restarts == 0 && len(snap.Server(s.Name)) == 0 {
+		if s.State == catalog.Starting && s.Restarts == 0 && len(snap.Server(s.Name)) == 0 && (server == "" || s.Name == server) {
 			return true
 		}
 	}
@@ -54,11 +62,3 @@ func (r *Router) listing() bool {
 
 // someTools reports whether there is anything to search.
 func (r *Router) someTools() bool { return r.Snapshot().Len() > 0 }
-
-// knows reports whether a name means anything, or its server has been listed and
-// has no such tool.
-func (r *Router) knows(name string) bool {
-	snap := r.Snapshot()
-	server, _, qualified := strings.Cut(name, "__")
-	return qualified && len(snap.Server(server)) > 0 || len(snap.Resolve(name)) > 0
-}

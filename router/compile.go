@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
 	"toolrouter/internal/catalog"
 )
@@ -157,7 +159,17 @@ func (c *compiled) check(v any, log *slog.Logger) (bad *jsonschema.ValidationErr
 	}()
 	err := c.schema.Validate(v)
 	errors.As(err, &bad)
+	if bad != nil && leadsInCircles(bad) {
+		return nil
+	}
 	return bad
+}
+
+// leadsInCircles reports whether a check ended because the schema refers to
+// itself without an end: that is no fault of the arguments.
+func leadsInCircles(bad *jsonschema.ValidationError) bool {
+	_, is := bad.ErrorKind.(*kind.RefCycle)
+	return is || slices.ContainsFunc(bad.Causes, leadsInCircles)
 }
 
 // parts counts the objects and lists of a document.

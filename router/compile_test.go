@@ -39,6 +39,8 @@ func TestCompileOddSchemas(t *testing.T) {
 		{"draft-07", `{"$schema":"http://json-schema.org/draft-07/schema#","items":[{"type":"string"}]}`, false},
 		{"draft-04", `{"$schema":"http://json-schema.org/draft-04/schema#","properties":{"a":{"minimum":1,"exclusiveMinimum":true}}}`, false},
 		{"recursive", `{"properties":{"x":{"$ref":"#"}}}`, false},
+		{"itself", `{"$ref":"#"}`, false},
+		{"circle", `{"properties":{"x":{"$ref":"#/$defs/a"}},"$defs":{"a":{"$ref":"#/$defs/b"},"b":{"$ref":"#/$defs/a"}}}`, false},
 		{"remote reference", `{"properties":{"x":{"$ref":"https://example.com/s.json"}}}`, true},
 		{"file reference", `{"properties":{"x":{"$ref":"file:///etc/passwd"}}}`, true},
 		{"unknown dialect", `{"$schema":"https://example.com/dialect"}`, true},
@@ -70,6 +72,24 @@ func TestCompileOddSchemas(t *testing.T) {
 				t.Errorf("unchecked = %v (%v), want %v", c.schema == nil, c.why, tt.unchecked)
 			}
 		})
+	}
+}
+
+// A schema that leads nowhere is no reason to refuse arguments.
+func TestCirclesRefuseNothing(t *testing.T) {
+	log := New(newFakeIndex(), &fakeUpstream{}, Options{}).log
+	for schema, refused := range map[string]bool{
+		`{"$ref":"#"}`: false,
+		`{"properties":{"x":{"$ref":"#/$defs/a"}},"$defs":{"a":{"$ref":"#/$defs/b"},"b":{"$ref":"#/$defs/a"}}}`: false,
+		`{"properties":{"x":{"type":"string"}}}`: true,
+	} {
+		v, err := decode([]byte(`{"x":5}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bad := compile(json.RawMessage(schema)).check(v, log); (bad != nil) != refused {
+			t.Errorf("%s: %v, want refused = %t", schema, bad, refused)
+		}
 	}
 }
 

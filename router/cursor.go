@@ -3,10 +3,12 @@ package router
 import (
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // position is where a page begins.
@@ -73,22 +75,28 @@ func requestSum(query, server string) uint32 {
 	return h.Sum32()
 }
 
-const maxMoreEcho = 160 // bytes of a request that is repeated in the "more" line
+const (
+	maxMoreEcho = 160 // bytes of a request that is repeated in the "more" line
+	minMoreEcho = 48  // and where room is scarce: hardly more than it takes to refer to it
+)
 
-// moreLine tells how to get the next page. A short request is written out, a long
-// one only referred to: it would take room from the hits.
-func moreLine(req SearchRequest, p position) string {
+// moreLine tells how to get the next page. A request of at most echo bytes is
+// written out, as it came, for the cursor belongs to it alone. A longer one would
+// take room from the hits, and one with characters that do not show cannot be
+// copied: those are only referred to.
+func moreLine(req SearchRequest, p position, echo int) string {
 	if p.offset > maxOffset {
 		return ""
 	}
-	again, err := marshalPlain(struct {
+	cursor := p.cursor(req.Query, req.Server)
+	again := string(mustMarshal(struct {
 		Query  string `json:"query,omitempty"`
 		Server string `json:"server,omitempty"`
 		Cursor string `json:"cursor"`
-	}{req.Query, req.Server, p.cursor(req.Query, req.Server)})
-	if err == nil && len(again) <= maxMoreEcho {
-		return "more: " + SearchTool + shown(string(again), maxMoreEcho)
+	}{req.Query, req.Server, cursor}))
+	hidden := func(r rune) bool { return !unicode.IsPrint(r) }
+	if len(again) <= echo && utf8.ValidString(req.Query) && strings.IndexFunc(again, hidden) < 0 {
+		return "more: " + SearchTool + again
 	}
-	cursor, _ := json.Marshal(p.cursor(req.Query, req.Server)) // letters, digits, - and _
-	return fmt.Sprintf(`more: the same search with "cursor":%s`, cursor)
+	return fmt.Sprintf(`more: the same search with "cursor":%q`, cursor)
 }

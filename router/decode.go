@@ -12,8 +12,9 @@ import (
 
 // argumentsOf reads a client's tools/call arguments as the members of one object.
 // Names are matched exactly and none may occur twice: encoding/json alone would
-// take "Name" for "name" and the last of two, and another reader the first.
-func argumentsOf(raw json.RawMessage) (map[string]json.RawMessage, error) {
+// take "Name" for "name" and the last of two, and another reader the first. The
+// example is for whoever wrote something else.
+func argumentsOf(raw json.RawMessage, example string) (map[string]json.RawMessage, error) {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
 		return nil, nil
@@ -25,12 +26,12 @@ func argumentsOf(raw json.RawMessage) (map[string]json.RawMessage, error) {
 	}
 	parts, ok := members(raw)
 	if !ok {
-		return nil, &RequestError{"the arguments must be one JSON object"}
+		return nil, &RequestError{"the arguments must be one JSON object, such as " + example}
 	}
 	out := make(map[string]json.RawMessage, len(parts))
 	for _, p := range parts {
 		if _, twice := out[p.name]; twice {
-			return nil, &RequestError{fmt.Sprintf("%s occurs twice in the arguments", quoted(p.name))}
+			return nil, &RequestError{fmt.Sprintf("%s occurs twice in the arguments: give it once", quoted(p.name))}
 		}
 		out[p.name] = p.text(raw)
 	}
@@ -58,7 +59,7 @@ var searchFields = []string{"query", "tools", "server", "limit", "cursor"}
 // *RequestError that says what to write instead.
 func DecodeSearch(raw json.RawMessage) (SearchRequest, error) {
 	var req SearchRequest
-	fields, err := argumentsOf(raw)
+	fields, err := argumentsOf(raw, `{"query":"open a ticket"}`)
 	if err != nil {
 		return req, err
 	}
@@ -130,90 +131,139 @@ func countField(name string, raw json.RawMessage) (int, error) {
 }
 
 func unknownField(name string, known []string) error {
-	msg := fmt.Sprintf("unknown field %s", quoted(name))
+	end := "."
 	if near := nearest(name, known, 1); len(near) > 0 {
-		msg += fmt.Sprintf(", did you mean %q?", near[0])
+		end = fmt.Sprintf(", did you mean %q?", near[0])
 	}
-	return &RequestError{msg + " The fields are " + strings.Join(known, ", ") + "."}
+	return &RequestError{fmt.Sprintf("unknown field %s%s The fields are %s.", quoted(name), end, strings.Join(known, ", "))}
 }
 
 // nameFields are what models call the field with the tool's name; the first is
 // the right one.
 var nameFields = []string{"name", "tool_name", "tool"}
 
+const callExample = `{"name":"github__create_issue","arguments":{…}}`
+
+var errNoName = &RequestError{`"name" is missing: give the tool's name as ` + SearchTool + ` shows it, such as ` + callExample}
+
 // DecodeCall reads the arguments of call_tool. It takes arguments that are
 // missing, written as a string of JSON, or put beside the name; what it cannot
-// take is a *RequestError that says what to write instead.
+// take is a *RequestError that says what to write instead. What is wrong with the
+// tool's own arguments is left for Call to tell, which knows the tool.
 func DecodeCall(raw json.RawMessage) (CallRequest, error) {
-	var req CallRequest
-	fields, err := argumentsOf(raw)
+	fields, err := argumentsOf(raw, callExample)
 	if err != nil {
-		return req, err
+		return CallRequest{}, err
 	}
-	for _, field := range nameFields {
-		if value, ok := fields[field]; ok {
-			if req.Name, err = stringField(field, value); err != nil {
-				return CallRequest{}, err
-			}
-			delete(fields, field)
-			break
-		}
-	}
-	if req.Name = strings.TrimSpace(req.Name); req.Name == "" {
-		return CallRequest{}, &RequestError{`"name" is missing: give the tool's name as search_tools shows it, such as {"name":"github__create_issue","arguments":{…}}`}
+	var req CallRequest
+	if err := req.takeName(fields); err != nil {
+		return CallRequest{}, err
 	}
 	own := fields["arguments"]
 	delete(fields, "arguments")
-	if err := req.takeArguments(own); err != nil {
-		return CallRequest{}, err
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if looksLike(name, "name") || looksLike(name, "arguments") {
+			return CallRequest{}, unknownField(name, []string{"name", "arguments"})
+		}
 	}
-	return req, req.takeBeside(fields)
+	req.takeArguments(own)
+	req.takeBeside(fields)
+	return req, nil
+}
+
+// takeName takes the tool's name out of the fields.
+func (r *CallRequest) takeName(fields map[string]json.RawMessage) error {
+	for _, field := range nameFields {
+		value, ok := fields[field]
+		if !ok {
+			continue
+		}
+		name, err := stringField(field, value)
+		if err != nil {
+			return err
+		}
+		delete(fields, field)
+		r.Name = strings.TrimSpace(name)
+		if field != nameFields[0] {
+			r.mended = append(r.mended, mend{Was: fmt.Sprintf("the tool's name in %q", field), Now: fmt.Sprintf("in %q", nameFields[0])})
+		}
+		break
+	}
+	if r.Name == "" {
+		return errNoName
+	}
+	return nil
 }
 
 // takeArguments sets the arguments that stand where they belong.
-func (r *CallRequest) takeArguments(raw json.RawMessage) error {
+func (r *CallRequest) takeArguments(raw json.RawMessage) {
 	switch {
 	case raw == nil || bytes.Equal(raw, []byte("null")):
-		return nil
+		return
 	case raw[0] == '{':
 		r.Arguments = raw
-		return nil
+		return
 	case raw[0] == '"':
 		var s string
 		if json.Unmarshal(raw, &s) == nil && strings.TrimSpace(s) == "" {
-			return nil
+			return
 		}
 		if inner, ok := jsonInString(raw, '{'); ok {
 			r.Arguments = inner
-			r.mended = append(r.mended, mend{Path: "", Was: "a string of JSON", Now: "an object"})
-			return nil
+			r.mended = append(r.mended, mend{Was: "a string of JSON", Now: "an object"})
+			return
 		}
 	}
-	return &RequestError{`"arguments" must be an object with the tool's arguments, such as {"title":"…"}`}
+	r.problem = fmt.Sprintf(`"arguments" must be an object, got %s`, jsonKind(raw))
 }
 
-// takeBeside takes what stands beside the name for the tool's arguments, if there
-// are no others.
-func (r *CallRequest) takeBeside(fields map[string]json.RawMessage) error {
-	if len(fields) == 0 {
-		return nil
+// jsonKind names what kind of value a JSON text is.
+func jsonKind(raw json.RawMessage) string {
+	switch raw[0] {
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case '"':
+		return "a string"
+	case 't', 'f':
+		return "a boolean"
+	case 'n':
+		return "null"
 	}
-	names := slices.Sorted(maps.Keys(fields))
-	for _, name := range names {
-		if looksLike(name, "name") || looksLike(name, "arguments") {
-			return unknownField(name, []string{"name", "arguments"})
+	return "a number"
+}
+
+// takeBeside takes what stands beside the name for arguments of the tool.
+func (r *CallRequest) takeBeside(fields map[string]json.RawMessage) {
+	if len(fields) == 0 || r.problem != "" {
+		return
+	}
+	inside, _ := members(r.Arguments)
+	var names []string
+	var values []json.RawMessage
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		at, twice := lastNamed(inside, name)
+		switch {
+		case !twice:
+			names, values = append(names, name), append(values, fields[name])
+		case !sameJSON(at.text(r.Arguments), fields[name]):
+			r.problem = fmt.Sprintf(`%s stands in "arguments" and beside "name", with different values: give it once, in "arguments"`, quoted(name))
+			return
 		}
 	}
-	if parts, _ := members(r.Arguments); len(parts) > 0 {
-		return &RequestError{fmt.Sprintf(`%s beside "arguments": put it into "arguments"`, quoted(names[0]))}
+	if len(inside) == 0 {
+		r.Arguments = joinObject(names, values)
+	} else if len(names) > 0 {
+		r.Arguments = addMembers(r.Arguments, joinObject(names, values))
 	}
-	values := make([]json.RawMessage, len(names))
-	for i, name := range names {
-		values[i] = fields[name]
-	}
-	r.Arguments = joinObject(names, values)
-	r.mended = append(r.mended, mend{Path: "", Was: `beside "name"`, Now: `in "arguments"`})
-	return nil
+	r.mended = append(r.mended, mend{Was: `beside "name"`, Now: `in "arguments"`})
+}
+
+// sameJSON reports whether two JSON texts differ in white space alone.
+func sameJSON(a, b json.RawMessage) bool {
+	var x, y bytes.Buffer
+	return json.Compact(&x, a) == nil && json.Compact(&y, b) == nil && bytes.Equal(x.Bytes(), y.Bytes())
 }
 
 // looksLike reports whether a name could be read as another one by a careless

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"unicode/utf8"
+
+	"toolrouter/internal/catalog"
 )
 
 // This file reads JSON by where its parts stand in the text, so that a part can
@@ -186,7 +189,7 @@ func checkNumber(text string) error {
 		if c := text[i]; c == 'e' || c == 'E' {
 			exp, err := strconv.Atoi(text[i+1:])
 			if err != nil || exp > maxExponent || exp < -maxExponent {
-				return fmt.Errorf("the number %s is out of range", clip(text, 40))
+				return fmt.Errorf("the number %s is out of range", catalog.Clip(text, 40))
 			}
 		}
 	}
@@ -326,6 +329,14 @@ func joinObject(names []string, values []json.RawMessage) json.RawMessage {
 	}
 	b.WriteByte('}')
 	return b.Bytes()
+}
+
+// addMembers puts the members of another object behind an object's own. Neither is
+// empty.
+func addMembers(object, more json.RawMessage) json.RawMessage {
+	own := bytes.TrimRight(object, " \t\r\n")
+	out := append(slices.Clip(own[:len(own)-1]), ',')
+	return append(out, bytes.TrimLeft(more, " \t\r\n")[1:]...)
 }
 
 // addMember puts a member in front of an object's others.

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,18 +15,19 @@ const (
 	maxNameShown = 8    // candidates of an ambiguous name
 )
 
-// load gives the definitions of named tools. The first is given whatever its
-// size; those for which no room is left are named, so that the reader asks again.
-func (l *look) load(names []string) SearchResult {
+// load gives the definitions of named tools, of one server if there is a wish. The
+// first is given whatever its size; those for which no room is left are named, so
+// that the reader asks again.
+func (l *look) load(ctx context.Context, names []string, server string) SearchResult {
 	if len(names) > maxLoaded {
 		return wrong("%d names in \"tools\", and at most %d definitions are loaded at once: ask in parts", len(names), maxLoaded)
 	}
-	room := l.router.opts.MaxTokens * bytesPerToken * loadBudget
+	room := l.router.budget() * loadBudget
 	var res SearchResult
 	var parts, later []string
 	var seen []*catalog.Tool
 	for _, name := range names {
-		t, problem := l.named(name)
+		t, problem := l.named(ctx, name, server)
 		if t == nil {
 			parts = append(parts, problem)
 			continue
@@ -78,29 +80,4 @@ func (l *look) definition(t *catalog.Tool) string {
 		b.Write(a)
 	}
 	return b.String()
-}
-
-// named finds the one tool that a name means, or says why there is none.
-func (l *look) named(name string) (*catalog.Tool, string) {
-	found := l.resolve(name)
-	switch len(found) {
-	case 1:
-		return found[0], ""
-	case 0:
-		text := fmt.Sprintf("no tool %s here.", quoted(name))
-		if near := namesOf(nearestTools(l.state.view.Snapshot, name, maxNear, l.keep(""))); len(near) > 0 {
-			text += " Nearest: " + strings.Join(near, ", ")
-		}
-		return nil, text
-	default:
-		return nil, ambiguous(name, found)
-	}
-}
-
-func ambiguous(name string, found []*catalog.Tool) string {
-	names := namesOf(found)
-	if len(names) > maxNameShown {
-		names = append(names[:maxNameShown], "…")
-	}
-	return fmt.Sprintf("%s is the name of %d tools. Say which: %s", quoted(name), len(found), strings.Join(names, ", "))
 }

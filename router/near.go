@@ -50,33 +50,46 @@ func nearest(name string, among []string, n int) []string {
 	return out
 }
 
-// nearestTools gives the up to n tools whose name the given one most likely
-// misspells, with or without the server in front.
-func nearestTools(s *catalog.Snapshot, name string, n int, keep func(catalog.ID) bool) []*catalog.Tool {
+// misspelt gives the up to n tools whose name the given one most likely misspells,
+// with or without the server in front.
+func misspelt(s *catalog.Snapshot, name string, n int, keep func(catalog.ID) bool) []*catalog.Tool {
+	return closest(s, name, n, slips(len(squash(name))), keep)
+}
+
+// closest gives the up to n tools whose name is the least distance away from the
+// given one, and not farther than most, with or without the server in front.
+func closest(s *catalog.Snapshot, name string, n, most int, keep func(catalog.ID) bool) []*catalog.Tool {
 	want := squash(name)
 	if want == "" || len(want) > maxNearName {
 		return nil
 	}
-	most := slips(len(want))
 	type near struct {
 		tool *catalog.Tool
 		far  int
 	}
-	var found []near
+	found := make([]near, 0, n+1) // nearest first
 	for t := range s.All() {
 		if keep != nil && !keep(t.ID) {
 			continue
 		}
 		whole, okWhole := distance(want, squash(t.Name), most)
 		bare, okBare := distance(want, squash(t.ID.Tool), most)
-		if okWhole || okBare {
-			found = append(found, near{t, min(whole, bare)})
+		if !okWhole && !okBare {
+			continue
+		}
+		far := min(whole, bare)
+		at, _ := slices.BinarySearchFunc(found, far+1, func(a near, far int) int { return cmp.Compare(a.far, far) })
+		found = slices.Insert(found, at, near{t, far})
+		if len(found) > n {
+			found = found[:n]
+		}
+		if len(found) == n {
+			most = min(most, found[n-1].far-1) // nothing else is worth measuring
 		}
 	}
-	slices.SortStableFunc(found, func(a, b near) int { return cmp.Compare(a.far, b.far) })
-	out := make([]*catalog.Tool, 0, n)
-	for _, f := range found[:min(n, len(found))] {
-		out = append(out, f.tool)
+	out := make([]*catalog.Tool, len(found))
+	for i, f := range found {
+		out[i] = f.tool
 	}
 	return out
 }

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"toolrouter/internal/catalog"
 )
@@ -27,46 +26,64 @@ func (l *look) countText() string {
 // seen, by name.
 func (l *look) serverNames() []string {
 	names := map[string]bool{}
-	for name := range l.servers {
+	for name, s := range l.servers {
+		if s.State != catalog.Disabled {
+			names[name] = true
+		}
+	}
+	for name := range l.state.about {
 		names[name] = true
 	}
-	for _, name := range l.state.view.Snapshot.Servers() {
-		names[name] = true
-	}
-	maps.DeleteFunc(names, func(name string, _ bool) bool { return !l.visible(catalog.ID{Server: name}) })
 	return slices.Sorted(maps.Keys(names))
 }
 
-// nothing answers a query that nothing fits.
+// nothing answers a query that nothing fits. What room there is goes to what most
+// likely helps.
 func (l *look) nothing(req SearchRequest, found catalog.Found, first int) SearchResult {
 	if first > 0 {
 		return SearchResult{Text: "No more matches.", Total: found.Total}
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "0 matches (%s)\n\nNo tool here fits that", l.countText())
+	head := fmt.Sprintf("0 matches (%s)\n\nNo tool here fits that", l.countText())
 	if req.Server != "" {
-		fmt.Fprintf(&b, " on %s; other servers were not searched", req.Server)
+		head += fmt.Sprintf(" on %s; other servers were not searched", req.Server)
 	}
-	b.WriteString(".\n")
-	if c := l.condition(req.Server); c != "" {
-		b.WriteString(c + "\n")
-	}
+	lines := []string{head + ".", l.condition(req.Server)}
 	if names := l.misspelt(req.Query, req.Server); len(names) > 0 {
-		b.WriteString("Did you mean: " + strings.Join(names, ", ") + "\n")
+		lines = append(lines, "Did you mean: "+strings.Join(names, ", "))
 	}
+	if near := l.nearServers(found.Near, req.Server); len(near) > 0 {
+		lines = append(lines, "Nearest servers:\n  "+strings.Join(near, "\n  "))
+	}
+	caveat := shown(found.Note, maxReason)
+	lines = append(lines, `Try other words, or list a server with `+SearchTool+`{"server":"…"}.`, strings.TrimPrefix(caveatLine(caveat), "\n"))
+	return SearchResult{Text: fitting(lines, l.router.budget()), Note: caveat}
+}
+
+// nearServers are the overview's lines of the servers nearest to a query, but for
+// the one that was searched.
+func (l *look) nearServers(names []string, searched string) []string {
 	var near []string
-	for _, name := range found.Near {
-		if len(near) < maxNear && name != req.Server && l.visible(catalog.ID{Server: name}) {
+	for _, name := range names {
+		if len(near) < maxNear && name != searched && l.state.visible(catalog.ID{Server: name}) {
 			near = append(near, l.serverText(name))
 		}
 	}
-	if len(near) > 0 {
-		b.WriteString("Nearest servers:\n  " + strings.Join(near, "\n  ") + "\n")
+	return near
+}
+
+// fitting joins the lines that are not empty, as far as room bytes hold them.
+func fitting(lines []string, room int) string {
+	var b strings.Builder
+	for _, line := range lines {
+		if line == "" || b.Len()+len("\n")+len(line) > room {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(line)
 	}
-	b.WriteString(`Try other words, or list a server with ` + SearchTool + `{"server":"…"}.`)
-	caveat := shown(found.Note, maxReason)
-	b.WriteString(caveatLine(caveat))
-	return SearchResult{Text: b.String(), Note: caveat}
+	return b.String()
 }
 
 // serverText is a server's line of the overview.
@@ -79,13 +96,13 @@ func (l *look) misspelt(query, server string) []string {
 	if len(strings.Fields(query)) > 3 {
 		return nil
 	}
-	return namesOf(nearestTools(l.state.view.Snapshot, query, maxNear, l.keep(server)))
+	return namesOf(misspelt(l.state.view.Snapshot, query, maxNear, l.state.keep(server)))
 }
 
 // meant is a line for a query that looks like a misspelt name, when its words
 // alone led elsewhere.
 func (l *look) meant(req SearchRequest, hits []entry) string {
-	if !strings.ContainsAny(req.Query, "_/:-.") || strings.Contains(req.Query, " ") || len(l.resolve(req.Query)) > 0 {
+	if !strings.ContainsAny(req.Query, "_/:-.") || strings.Contains(req.Query, " ") || len(l.state.resolve(req.Query)) > 0 {
 		return ""
 	}
 	names := l.misspelt(req.Query, req.Server)
@@ -117,46 +134,20 @@ func (l *look) unknownServer(name string) SearchResult {
 
 // emptyText answers while no tool is known, with what is to be expected.
 func (l *look) emptyText() string {
-	var b strings.Builder
-	b.WriteString("No tools are known yet.")
 	names := l.serverNames()
-	for i, name := range names {
-		if i == maxOverlook {
-			fmt.Fprintf(&b, "\nand %s", counted(len(names)-i, "more server"))
-			break
-		}
-		if c := l.condition(name); c != "" {
-			b.WriteString("\n" + c)
-		}
-	}
 	if len(names) == 0 {
-		b.WriteString(" No servers are configured.")
+		return "No tools are known yet. No servers are configured."
 	}
-	return b.String()
-}
-
-// condition says how a server is, in one line; "" if it is well.
-func (l *look) condition(name string) string {
-	s, ok := l.servers[name]
-	switch {
-	case !ok || s.State == catalog.Ready || s.State == catalog.Idle:
-		return ""
-	case s.State == catalog.Starting:
-		return name + " is starting."
-	case s.State == catalog.NeedsSignIn:
-		return name + " needs sign-in: a person has to do that."
-	case s.State == catalog.Disabled:
-		return name + " is disabled in the configuration."
-	}
-	text := name + " is down"
-	if !s.Since.IsZero() {
-		text += " since " + clock(s.Since)
-	}
-	if why := shown(s.LastError, maxReason); why != "" {
-		text += ": " + why
+	text := "No tools are known yet."
+	room := l.router.budget() - len("\nand 1,000 more servers")
+	for i, name := range names {
+		c := l.condition(name)
+		if i == maxOverlook || len(text)+len("\n")+len(c) > room {
+			return text + "\nand " + counted(len(names)-i, "more server")
+		}
+		if c != "" {
+			text += "\n" + c
+		}
 	}
 	return text
 }
-
-// clock writes a moment as one reads it off a log.
-func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

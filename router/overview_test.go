@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"toolrouter/internal/catalog"
 )
@@ -140,19 +139,5 @@ func TestTopics(t *testing.T) {
 				t.Errorf("topics(%s, %v) = %q, want %q", tt.server, tt.tools, got, tt.want)
 			}
 		})
-	}
-}
-
-func TestOptionsValidate(t *testing.T) {
-	for _, o := range []Options{{}, {Limit: 20, MaxTokens: 200, CallTimeout: time.Minute}} {
-		if err := o.Validate(); err != nil {
-			t.Errorf("%+v: %v", o, err)
-		}
-	}
-	err := Options{Limit: 21, MaxTokens: 5, CallTimeout: 3}.Validate()
-	for _, want := range []string{"limit: 21", "max_tokens: 5", "call timeout: 3ns"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("Validate = %v, want %q in it", err, want)
-		}
 	}
 }

@@ -84,7 +84,8 @@ type CallRequest struct {
 	Caller    catalog.Caller  // the client, for progress and questions; nil if there is none to ask
 	Retry     *catalog.Answers
 
-	mended []mend // what DecodeCall had to put right
+	mended  []mend // what DecodeCall had to put right
+	problem string // what DecodeCall found that is wrong with the arguments; told with the tool's signature
 }
 
 // mend is one thing about a call's arguments that was put right.

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"toolrouter/internal/catalog"
 )
@@ -22,7 +21,9 @@ type Index interface {
 // Upstream reaches the backends.
 type Upstream interface {
 	// Call makes one call and gives the result as the backend sent it. Its
-	// errors are a *catalog.Unavailable, a *catalog.RPCError or the context's.
+	// errors are a *catalog.Unavailable, a *catalog.RPCError or the context's;
+	// any other one tells in its text what went wrong, such as a server that is
+	// not there or a tool that the configuration does not allow.
 	Call(context.Context, catalog.Call) (json.RawMessage, error)
 	// Servers tells how every configured backend is. It is asked in every search
 	// and must not block.
@@ -36,17 +37,16 @@ const (
 	defaultLimit     = 5
 	maxLimit         = 20
 	defaultMaxTokens = 1200
-	minMaxTokens     = 200 // header, hints and one small signature fit into this
-	maxMaxTokens     = 50_000
+	minMaxTokens     = 100
+	maxMaxTokens     = 100_000
 	bytesPerToken    = 4
 )
 
 // Options are a Router's settings. The zero value is a good choice.
 type Options struct {
-	Limit       int           // hits in an answer that asks for no number; 0 means 5, at most 20
-	MaxTokens   int           // size of a search's answer, in tokens of four bytes; 0 means 1,200, at least 200
-	CallTimeout time.Duration // for each call to a backend; 0 leaves it to the backend's own
-	Log         *slog.Logger  // nil logs nothing
+	Limit     int          // hits in an answer that asks for no number; 0 means 5, at most 20
+	MaxTokens int          // size of a search's answer, in tokens of four bytes; 0 means 1,200, from 100 to 100,000
+	Log       *slog.Logger // nil logs nothing
 }
 
 // Validate reports what is wrong with the settings, all of it at once.
@@ -57,9 +57,6 @@ func (o Options) Validate() error {
 	}
 	if o.MaxTokens != 0 && (o.MaxTokens < minMaxTokens || o.MaxTokens > maxMaxTokens) {
 		errs = append(errs, fmt.Errorf("max_tokens: %d is not from %d to %d", o.MaxTokens, minMaxTokens, maxMaxTokens))
-	}
-	if o.CallTimeout < 0 || o.CallTimeout > 0 && o.CallTimeout < time.Millisecond {
-		errs = append(errs, fmt.Errorf("call timeout: %v is too short; give a unit, such as 60s", o.CallTimeout))
 	}
 	return errors.Join(errs...)
 }
@@ -115,9 +112,20 @@ func New(ix Index, up Upstream, o Options) *Router {
 
 // Publish makes a view the one that every later request sees. Only the Syncer
 // calls it.
-func (r *Router) Publish(v *View) {
+func (r *Router) Publish(v *View) { r.publish(v) }
+
+// Refresh makes the overview anew, for when servers were switched on or off
+// though no listing changed.
+func (r *Router) Refresh() { r.publish(nil) }
+
+// publish shows requests a view; nil is the one that they see already. Which that
+// is can be told only with mu held: another may be on its way.
+func (r *Router) publish(v *View) {
 	r.mu.Lock()
 	before := r.state.Load()
+	if v == nil {
+		v = before.view
+	}
 	next := r.compose(v)
 	r.state.Store(next)
 	var tell []func()
@@ -129,10 +137,6 @@ func (r *Router) Publish(v *View) {
 		f()
 	}
 }
-
-// Refresh makes the overview anew, for when servers were switched on or off
-// though no listing changed.
-func (r *Router) Refresh() { r.Publish(r.state.Load().view) }
 
 // OverviewChanged registers a function to be called after the overview, and with
 // it ToolsJSON and Instructions, has become another one. It is called by the

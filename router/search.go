@@ -21,7 +21,7 @@ const (
 // of the answer; an error means that the index failed or the context ended.
 func (r *Router) Search(ctx context.Context, req SearchRequest) (SearchResult, error) {
 	start := time.Now()
-	r.awaitListing(ctx, searchPatience, r.someTools)
+	r.awaitListing(ctx, searchPatience, r.someTools, "")
 	l := r.look()
 	res, err := l.answer(ctx, req)
 	if err != nil {
@@ -32,14 +32,13 @@ func (r *Router) Search(ctx context.Context, req SearchRequest) (SearchResult, e
 	return res, nil
 }
 
-// look is what one search sees: one view and one state of every server, from its
-// beginning to its end.
+// look is what one search sees: one state, and one condition of every server, from
+// its beginning to its end.
 type look struct {
 	router  *Router
 	state   *state
 	servers map[string]catalog.Server
-	hidden  bool // some servers' tools may not be seen
-	tools   int  // visible tools, and the number of servers that have them
+	tools   int // visible ones, and the number of servers that have them
 	stocked int
 }
 
@@ -47,65 +46,26 @@ func (r *Router) look() *look {
 	l := &look{router: r, state: r.state.Load(), servers: map[string]catalog.Server{}}
 	for _, s := range r.upstream.Servers() {
 		l.servers[s.Name] = s
-		l.hidden = l.hidden || s.State == catalog.Disabled
 	}
-	snap := l.state.view.Snapshot
-	l.tools, l.stocked = snap.Len(), len(snap.Servers())
-	if l.hidden {
-		for name, s := range l.servers {
-			if n := len(snap.Server(name)); n > 0 && s.State == catalog.Disabled {
-				l.tools -= n
-				l.stocked--
-			}
-		}
+	for name := range l.state.about {
+		l.tools += len(l.state.view.Snapshot.Server(name))
+		l.stocked++
 	}
 	return l
 }
 
-// visible is the one predicate that says what a client may see.
-func (l *look) visible(id catalog.ID) bool {
-	return !l.hidden || l.servers[id.Server].State != catalog.Disabled
-}
-
-// keep is visible for an index, within one server if there is a wish; nil where
-// everything counts.
-func (l *look) keep(server string) func(catalog.ID) bool {
-	switch {
-	case server != "":
-		return func(id catalog.ID) bool { return id.Server == server && l.visible(id) }
-	case l.hidden:
-		return l.visible
-	}
-	return nil
-}
-
-// resolve gives the visible tools that a name can mean.
-func (l *look) resolve(name string) []*catalog.Tool {
-	found := l.state.view.Snapshot.Resolve(name)
-	if !l.hidden {
-		return found
-	}
-	var out []*catalog.Tool
-	for _, t := range found {
-		if l.visible(t.ID) {
-			out = append(out, t)
-		}
-	}
-	return out
-}
+// budget is how many bytes the answer to a search may have.
+func (r *Router) budget() int { return r.opts.MaxTokens * bytesPerToken }
 
 func (l *look) answer(ctx context.Context, req SearchRequest) (SearchResult, error) {
 	req.Query, req.Server = strings.TrimSpace(req.Query), strings.TrimSpace(req.Server)
 	if n := utf8.RuneCountInString(req.Query); n > maxQuery {
 		return wrong("the query has %s characters and at most %s are read: say in a sentence what you need", thousands(n), thousands(maxQuery)), nil
 	}
-	if len(req.Tools) > 0 {
-		return l.load(req.Tools), nil
-	}
-	if req.Query == "" && req.Server == "" {
+	if len(req.Tools) == 0 && req.Query == "" && req.Server == "" {
 		return wrong(`give "query" (what you need, in plain words), "server" (to list its tools) or "tools" (names whose schemas to load)`), nil
 	}
-	if l.tools == 0 {
+	if l.tools == 0 && len(req.Tools) == 0 {
 		return SearchResult{Text: l.emptyText()}, nil
 	}
 	if req.Server != "" {
@@ -114,6 +74,9 @@ func (l *look) answer(ctx context.Context, req SearchRequest) (SearchResult, err
 			return l.unknownServer(req.Server), nil
 		}
 		req.Server = name
+	}
+	if len(req.Tools) > 0 {
+		return l.load(ctx, req.Tools, req.Server), nil
 	}
 	from, err := parseCursor(req.Cursor, req.Query, req.Server)
 	if err != nil {
@@ -139,92 +102,88 @@ func wrong(format string, args ...any) SearchResult {
 
 // find asks the index and packs what it gives.
 func (l *look) find(ctx context.Context, req SearchRequest, from position) (SearchResult, error) {
-	first := from.shown() // before ask, which may pin a tool to this very page
-	found, pinned, err := l.ask(ctx, req, &from)
+	found, pinned, at, err := l.ask(ctx, req, from)
 	if err != nil {
 		return SearchResult{}, err
 	}
 	var entries []entry
-	next := []int{} // where the page after each entry begins, as the index counts
+	var next []int // where the page after each entry begins, as the index counts
 	if pinned != nil {
-		score := 1.0
-		if len(found.Hits) > 0 {
-			score = found.Hits[0].Score
-		}
-		entries = append(entries, l.entry(pinned, catalog.Hit{Score: score, Why: []catalog.Reason{{Part: "exact name", Score: score, Note: pinned.Name}}}))
-		next = append(next, from.offset)
+		entries, next = append(entries, l.pinnedEntry(pinned, found)), append(next, at.offset)
 	}
 	for i, h := range found.Hits {
 		t := l.state.view.Snapshot.Tool(h.ID)
-		if t == nil || !l.visible(h.ID) { // the index is a moment ahead of the view, or behind
+		if t == nil || !l.state.visible(h.ID) { // the index is a moment ahead of the view, or behind
 			continue
 		}
-		entries = append(entries, l.entry(t, h))
-		next = append(next, from.offset+i+1)
-	}
-	total := found.Total
-	if from.pinned {
-		total++
+		entries, next = append(entries, l.entry(t, h)), append(next, at.offset+i+1)
 	}
 	if len(entries) == 0 {
-		return l.nothing(req, found, first), nil
+		return l.nothing(req, found, from.shown()), nil
 	}
-	caveat := shown(found.Note, maxReason)
+	total := found.Total
+	if at.pinned {
+		total++
+	}
 	p := page{
-		entries: entries, first: first, total: total,
-		noun: "match", plural: "matches", catalog: l.countText(), note: l.meant(req, entries), caveat: caveat,
-		more: func(shown int) string {
-			if next[shown-1] >= found.Total {
-				return ""
-			}
-			return moreLine(req, position{offset: next[shown-1], pinned: from.pinned})
+		request: req, entries: entries, first: from.shown(), total: total,
+		noun: "match", plural: "matches", catalog: l.countText(),
+		note: l.meant(req, entries), caveat: shown(found.Note, maxReason),
+		next: func(shown int) (position, bool) {
+			offset := next[shown-1]
+			return position{offset: offset, pinned: at.pinned}, offset < found.Total
 		},
 	}
-	return p.pack(l.router.opts.MaxTokens * bytesPerToken), nil
+	return p.pack(l.router.budget()), nil
+}
+
+// pinnedEntry is the hit that stands before those of the index.
+func (l *look) pinnedEntry(t *catalog.Tool, found catalog.Found) entry {
+	score := 1.0
+	if len(found.Hits) > 0 {
+		score = found.Hits[0].Score
+	}
+	return l.entry(t, catalog.Hit{Score: score, Why: []catalog.Reason{{Part: "exact name", Score: score, Note: t.Name}}})
 }
 
 // ask asks the index. A query that is one tool's name with its server's puts this
-// tool first, even where the index sees it otherwise: it is then left out of the
-// index's own list, on later pages too. A bare name is the index's business: a
-// server that is not trusted may call its tools what people are going to ask.
-func (l *look) ask(ctx context.Context, req SearchRequest, from *position) (found catalog.Found, pinned *catalog.Tool, err error) {
+// tool first, even where the index sees it otherwise: it is pinned, which the
+// position tells from then on, and is left out of the index's own list, on later
+// pages too. A bare name is the index's business: a server that is not trusted may
+// call its tools what people are going to ask.
+func (l *look) ask(ctx context.Context, req SearchRequest, from position) (found catalog.Found, pinned *catalog.Tool, at position, err error) {
 	q := catalog.Query{
 		Text: req.Query, Limit: req.Limit, Offset: from.offset,
-		Keep: l.keep(req.Server), Explain: req.Explain,
+		Keep: l.state.keep(req.Server), Explain: req.Explain,
 	}
-	var exact *catalog.Tool
-	for _, t := range l.qualified(req.Query) {
-		if req.Server == "" || t.ID.Server == req.Server {
-			if exact != nil { // several: which comes first is the index's business
-				exact = nil
-				break
-			}
-			exact = t
-		}
-	}
+	exact := l.exact(req)
 	if from.pinned && exact != nil {
 		q.Keep = without(q.Keep, exact.ID)
 	}
 	if found, err = l.router.index.Search(ctx, q); err != nil || exact == nil || from.offset > 0 || from.pinned {
-		return found, nil, err
+		return found, nil, from, err
 	}
 	if len(found.Hits) > 0 && found.Hits[0].ID == exact.ID {
-		return found, nil, nil
+		return found, nil, from, nil
 	}
-	from.pinned = true
 	q.Keep = without(q.Keep, exact.ID)
 	q.Limit = max(q.Limit-1, 1)
 	found, err = l.router.index.Search(ctx, q)
 	if req.Limit == 1 && len(found.Hits) > 0 {
 		found.Hits = found.Hits[:0]
 	}
-	return found, exact, err
+	return found, exact, position{pinned: true}, err
 }
 
-// qualified gives the tools that a name with a server in it can mean.
-func (l *look) qualified(query string) []*catalog.Tool {
-	found := l.resolve(query)
-	return slices.DeleteFunc(slices.Clone(found), func(t *catalog.Tool) bool { return len(strings.TrimSpace(query)) <= len(t.ID.Tool) })
+// exact gives the one tool that a query names together with its server, nil if it
+// names none or several.
+func (l *look) exact(req SearchRequest) *catalog.Tool {
+	bare := func(t *catalog.Tool) bool { return len(req.Query) <= len(t.ID.Tool) }
+	found := slices.DeleteFunc(slices.Clone(l.state.resolveOn(req.Server, req.Query)), bare)
+	if len(found) != 1 {
+		return nil
+	}
+	return found[0]
 }
 
 func without(keep func(catalog.ID) bool, out catalog.ID) func(catalog.ID) bool {
@@ -234,11 +193,8 @@ func without(keep func(catalog.ID) bool, out catalog.ID) func(catalog.ID) bool {
 // browse lists one server's tools by name.
 func (l *look) browse(req SearchRequest, from position) SearchResult {
 	all := l.state.view.Snapshot.Server(req.Server)
-	if !l.visible(catalog.ID{Server: req.Server}) {
-		all = nil
-	}
-	if len(all) == 0 {
-		return SearchResult{Text: fmt.Sprintf("%s has no tools that are known. %s", req.Server, l.condition(req.Server))}
+	if !l.state.visible(catalog.ID{Server: req.Server}) {
+		return SearchResult{Text: fitting([]string{req.Server + " has no tools that are known.", l.condition(req.Server)}, l.router.budget())}
 	}
 	if from.offset >= len(all) {
 		return wrong("%s has %s: the cursor points behind the last one", req.Server, counted(len(all), "tool"))
@@ -248,24 +204,21 @@ func (l *look) browse(req SearchRequest, from position) SearchResult {
 		entries = append(entries, l.entry(t, catalog.Hit{}))
 	}
 	p := page{
-		entries: entries, first: from.offset, total: len(all),
+		request: req, entries: entries, first: from.offset, total: len(all),
 		noun: "tool of " + req.Server, plural: "tools of " + req.Server, catalog: l.countText(),
 		note: l.condition(req.Server),
-		more: func(shown int) string {
-			if from.offset+shown >= len(all) {
-				return ""
-			}
-			return moreLine(req, position{offset: from.offset + shown})
+		next: func(shown int) (position, bool) {
+			return position{offset: from.offset + shown}, from.offset+shown < len(all)
 		},
 	}
-	return p.pack(l.router.opts.MaxTokens * bytesPerToken)
+	return p.pack(l.router.budget())
 }
 
 // server finds the server that a name means: its own, in any letter case, or as
 // it stands in a tool's name. A configured server counts though it has no tools.
 func (l *look) server(name string) (string, bool) {
 	for _, known := range l.serverNames() {
-		if strings.EqualFold(known, name) || strings.EqualFold(strings.ReplaceAll(known, ".", "_"), name) {
+		if strings.EqualFold(known, name) || strings.EqualFold(undotted(known), name) {
 			return known, true
 		}
 	}

@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	maxType        = 160 // bytes of one parameter's type in a signature
+	maxType        = 400 // bytes of one parameter's type in a signature; the longest of 4,633 real tools have 348
 	maxShortType   = 40  // and where room is scarce
-	maxOptional    = 240 // bytes of optional parameters: the rest is for who loads the schema
+	maxOptional    = 480 // bytes of optional parameters: the rest is for who loads the schema
 	maxDescription = 280 // bytes of a description's first sentence
 )
 
@@ -50,7 +50,7 @@ func newEntry(t *catalog.Tool) entry {
 	}
 	e.hit = Hit{
 		Name: t.Name, Server: t.ID.Server, Tool: catalog.Printable(t.ID.Tool),
-		Description: catalog.FirstSentence(clip(t.Description, 8*maxDescription), maxDescription),
+		Description: catalog.FirstSentence(catalog.Clip(t.Description, 8*maxDescription), maxDescription),
 	}
 	e.hit.Signature = e.line(form{optional: len(e.optional)})
 	return e

@@ -35,8 +35,8 @@ type Stored struct {
 type Store interface {
 	Load(context.Context) (Stored, error)
 	// Replace keeps a listing in place of the server's last one, in one
-	// transaction, and tells what it changed. The sequence number moves by one
-	// when tools changed and stays otherwise.
+	// transaction, and tells what it changed and what the server now says of
+	// itself. The sequence number moves by one with a change that is not empty.
 	Replace(context.Context, Listing) (catalog.Change, error)
 	// Remove forgets a server; an unknown one is an empty change.
 	Remove(ctx context.Context, server string) (catalog.Change, error)
@@ -51,7 +51,7 @@ type WritableIndex interface {
 }
 
 // Syncer is the one writer of store, index and snapshot. Its methods are safe
-// for concurrent use; all but Known and Servers wait for each other.
+// for concurrent use; all but Known, Held and Servers wait for each other.
 type Syncer struct {
 	store  Store
 	index  WritableIndex
@@ -132,13 +132,16 @@ func (s *Syncer) load(ctx context.Context, always bool, progress func(done, tota
 func (s *Syncer) Sync(ctx context.Context, l Listing) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	return s.sync(ctx, l)
+}
+
+func (s *Syncer) sync(ctx context.Context, l Listing) error {
 	change, err := s.store.Replace(ctx, l)
 	if err != nil {
 		return fmt.Errorf("store listing of %s: %w", l.Server, err)
 	}
 	s.remember(l.Server, &record{l.Digest, len(l.Tools), l.Held})
-	text := ServerText{Title: l.Title, Instructions: l.Instructions}
-	return s.apply(ctx, change, l.Server, &text)
+	return s.apply(ctx, change)
 }
 
 // Forget removes a server and its tools.
@@ -150,7 +153,41 @@ func (s *Syncer) Forget(ctx context.Context, server string) error {
 		return fmt.Errorf("forget %s: %w", server, err)
 	}
 	s.remember(server, nil)
-	return s.apply(ctx, change, server, nil)
+	return s.apply(ctx, change)
+}
+
+// Narrow drops the stored tools that keep refuses, as after a configuration that
+// denies more: a tool that may not be called is not to be found either, also
+// while its server cannot be listed again.
+func (s *Syncer) Narrow(ctx context.Context, keep func(catalog.ID) bool) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	narrow := map[string]bool{}
+	for t := range s.view.Snapshot.All() {
+		narrow[t.ID.Server] = narrow[t.ID.Server] || !keep(t.ID)
+	}
+	maps.DeleteFunc(narrow, func(_ string, is bool) bool { return !is })
+	if len(narrow) == 0 {
+		return nil
+	}
+	all, err := s.store.Load(ctx)
+	if err != nil {
+		return fmt.Errorf("narrow the catalogue: %w", err)
+	}
+	for _, l := range all.Servers {
+		if !narrow[l.Server] {
+			continue
+		}
+		for _, t := range s.view.Snapshot.Server(l.Server) {
+			if keep(t.ID) {
+				l.Tools = append(l.Tools, t)
+			}
+		}
+		if err := s.sync(ctx, l); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Known reports whether a listing of the server, made with this configuration,
@@ -193,35 +230,25 @@ func (s *Syncer) remember(server string, r *record) {
 // apply takes a stored change to the index and publishes it. writing is held. An
 // index that could not take it is behind the store: the next listing, or the next
 // start, rebuilds it.
-func (s *Syncer) apply(ctx context.Context, c catalog.Change, server string, text *ServerText) error {
-	old, had := s.view.Servers[server]
-	sameText := text == nil && !had || text != nil && had && old == *text
-	behind := s.index.Seq() != s.seq
-	if c.Empty() && sameText && !behind {
+func (s *Syncer) apply(ctx context.Context, c catalog.Change) error {
+	if c.Empty() && s.index.Seq() == s.seq {
 		return nil
 	}
-	next := &View{Snapshot: s.view.Snapshot, Servers: maps.Clone(s.view.Servers)}
+	next := &View{Snapshot: s.view.Snapshot.With(c), Servers: maps.Clone(s.view.Servers)}
 	if next.Servers == nil {
 		next.Servers = map[string]ServerText{}
 	}
-	delete(next.Servers, server)
-	if text != nil {
-		next.Servers[server], c.About = *text, *text
+	delete(next.Servers, c.Server)
+	if c.About != (ServerText{}) {
+		next.Servers[c.Server] = c.About
 	}
-	var err error
+	c.All = next.Snapshot.Server(c.Server)
+	err := s.updateIndex(ctx, c, next)
 	if !c.Empty() {
-		next.Snapshot = next.Snapshot.With(c)
-		c.All = next.Snapshot.Server(server)
-	}
-	if !c.Empty() || behind {
-		err = s.updateIndex(ctx, c, next)
-		s.seq = c.Seq
-	}
-	if !c.Empty() {
-		s.log.Info("catalogue changed", "server", server, "seq", c.Seq,
+		s.log.Info("catalogue changed", "server", c.Server, "seq", c.Seq,
 			"upserted", len(c.Upserted), "removed", len(c.Removed), "tools", next.Snapshot.Len())
 	}
-	s.view = next
+	s.seq, s.view = c.Seq, next
 	s.router.Publish(next)
 	return err
 }

@@ -37,7 +37,9 @@ func (s *fakeStore) Replace(_ context.Context, l Listing) (catalog.Change, error
 	if s.fails != nil {
 		return catalog.Change{}, s.fails
 	}
-	c := catalog.Change{Server: l.Server}
+	said := s.records[l.Server]
+	c := catalog.Change{Server: l.Server, About: ServerText{Title: l.Title, Instructions: l.Instructions}}
+	c.Retold = c.About != ServerText{Title: said.Title, Instructions: said.Instructions}
 	next := map[string]*catalog.Tool{}
 	for _, t := range l.Tools {
 		next[t.ID.Tool] = t
@@ -133,11 +135,71 @@ func TestSyncer(t *testing.T) {
 	if h.index.rebuilt != 0 || h.index.Seq() != h.store.seq {
 		t.Errorf("index rebuilt %d times and at %d, the store at %d", h.index.rebuilt, h.index.Seq(), h.store.seq)
 	}
-	retitled := listing(t, "b", "z")
+}
+
+// recordingIndex keeps what it was told last.
+type recordingIndex struct {
+	*fakeIndex
+	last catalog.Change
+}
+
+func (x *recordingIndex) Update(ctx context.Context, c catalog.Change) error {
+	x.last = c
+	return x.fakeIndex.Update(ctx, c)
+}
+
+// What a server says of itself reaches requests and the index without a tool
+// having changed.
+func TestSyncerTakesInTheServersText(t *testing.T) {
+	x := &recordingIndex{fakeIndex: newFakeIndex()}
+	r := New(x, &fakeUpstream{}, Options{})
+	s := NewSyncer(newFakeStore(), x, r, nil)
+	retitled, told := listing(t, "a", "x", "y"), listing(t, "a", "x", "y")
 	retitled.Title = "other"
-	mustSync(retitled)
-	if got := h.router.state.Load().view.Servers["b"].Title; got != "other" {
-		t.Errorf("title %q was not published", got)
+	told.Title, told.Instructions = "other", "Use x before y."
+	for i, l := range []Listing{listing(t, "a", "x", "y"), retitled, told} {
+		if err := s.Sync(t.Context(), l); err != nil {
+			t.Fatal(err)
+		}
+		want := ServerText{Title: l.Title, Instructions: l.Instructions}
+		if got := r.state.Load().view.Servers["a"]; got != want {
+			t.Errorf("listing %d: %+v was published, want %+v", i+1, got, want)
+		}
+		if x.last.About != want || len(x.last.All) != 2 || x.Seq() != uint64(i+1) {
+			t.Errorf("listing %d: the index was told %+v of %d tools and stands at %d, want %+v, 2, %d",
+				i+1, x.last.About, len(x.last.All), x.Seq(), want, i+1)
+		}
+	}
+	if err := s.Sync(t.Context(), told); err != nil || x.updated != 3 || x.rebuilt != 0 {
+		t.Errorf("%d updates and %d rebuilds after a listing that says the same (%v), want 3 and 0", x.updated, x.rebuilt, err)
+	}
+	if err := s.Forget(t.Context(), "a"); err != nil || len(r.state.Load().view.Servers) != 0 {
+		t.Errorf("a server that was forgotten still says %v (%v)", r.state.Load().view.Servers, err)
+	}
+}
+
+// What a configuration has come to deny is gone at once, and only that.
+func TestSyncerNarrow(t *testing.T) {
+	x, st := newFakeIndex(), newFakeStore()
+	r := New(x, &fakeUpstream{}, Options{})
+	s := NewSyncer(st, x, r, nil)
+	for _, l := range []Listing{listing(t, "a", "x", "y"), listing(t, "b", "x")} {
+		if err := s.Sync(t.Context(), l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keep := func(id catalog.ID) bool { return id != catalog.ID{Server: "a", Tool: "x"} }
+	for range 2 { // the second time there is nothing left to do
+		if err := s.Narrow(t.Context(), keep); err != nil {
+			t.Fatal(err)
+		}
+	}
+	snap := r.state.Load().view.Snapshot
+	if snap.Len() != 2 || snap.Tool(catalog.ID{Server: "a", Tool: "x"}) != nil || x.Seq() != 3 || st.seq != 3 {
+		t.Errorf("%d tools are left, the index stands at %d and the store at %d; want 2, 3, 3", snap.Len(), x.Seq(), st.seq)
+	}
+	if n, ok := s.Known("a", listing(t, "a").Digest); !ok || n != 1 {
+		t.Errorf("known = %d, %t, want 1 tool", n, ok)
 	}
 }
 

@@ -4,30 +4,16 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"toolrouter/internal/catalog"
 )
-
-// clip cuts text to at most max bytes, never within a character, and shows with
-// an ellipsis that it did.
-func clip(s string, max int) string {
-	if len(s) <= max {
-		return s
-	}
-	end := max - len("…")
-	for end > 0 && !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end] + "…"
-}
 
 // shown is text from outside on one line, at most max bytes long.
 func shown(s string, max int) string {
 	if len(s) > 8*max { // what is cut anyway need not be cleaned
 		s = s[:8*max]
 	}
-	return clip(catalog.Printable(s), max)
+	return catalog.Clip(catalog.Printable(s), max)
 }
 
 // quoted is a name from outside as it may stand in a message.

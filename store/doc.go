@@ -5,9 +5,9 @@
 //
 // Everything else the program shows is made from here: the index and the
 // snapshot can be thrown away and are rebuilt from [Store.Load] with no backend
-// up. The sequence number moves with every change of a tool, in the same
-// transaction; whoever carries a copy compares it to know whether the copy is
-// whole.
+// up. The sequence number moves with every change of a tool, or of what a backend
+// says of itself, in the same transaction; whoever carries a copy compares it to
+// know whether the copy is whole.
 //
 // A tool is kept as the bytes the backend sent, with what was read out of them
 // beside, so that a start does not parse thousands of schemas. A file that is

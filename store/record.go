@@ -17,7 +17,7 @@ import (
 //
 // recordVersion changes with this layout and with what the catalog package
 // reads out of a definition; an older record is read from its definition anew.
-const recordVersion = 1
+const recordVersion = 2
 
 var errRecord = errors.New("record is cut short")
 

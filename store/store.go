@@ -54,7 +54,7 @@ type Server struct {
 type State struct {
 	Tools   []*catalog.Tool // by server, then by name
 	Servers []Server        // by name
-	Seq     uint64          // of the last change of a tool; 0 if there never was one
+	Seq     uint64          // of the last change that is searched; 0 if there never was one
 }
 
 // Options are a Store's settings.
@@ -200,9 +200,10 @@ func (s *Store) loadTools(tools []*catalog.Tool, server string, b *bolt.Bucket) 
 
 // Replace keeps a listing in place of the server's last one, in one
 // transaction, and tells what it changed. The sequence number moves by one if a
-// tool was added, changed or removed, and stays otherwise.
+// tool was added, changed or removed, or the server says something else of
+// itself, and stays otherwise.
 func (s *Store) Replace(ctx context.Context, server Server, tools []*catalog.Tool) (catalog.Change, error) {
-	c := catalog.Change{Server: server.Name}
+	c := catalog.Change{Server: server.Name, About: server.text()}
 	if err := ctx.Err(); err != nil {
 		return c, err
 	}
@@ -211,10 +212,12 @@ func (s *Store) Replace(ctx context.Context, server Server, tools []*catalog.Too
 		return c, fmt.Errorf("keep server %s: %w", server.Name, err)
 	}
 	err = s.db.Update(func(tx *bolt.Tx) error {
-		if err := tx.Bucket(serversBucket).Put([]byte(server.Name), record); err != nil {
+		servers, key := tx.Bucket(serversBucket), []byte(server.Name)
+		c.Retold = saidIn(servers.Get(key)) != c.About
+		if err := servers.Put(key, record); err != nil {
 			return err
 		}
-		b, err := tx.Bucket(toolsBucket).CreateBucketIfNotExists([]byte(server.Name))
+		b, err := tx.Bucket(toolsBucket).CreateBucketIfNotExists(key)
 		if err != nil {
 			return err
 		}
@@ -228,6 +231,21 @@ func (s *Store) Replace(ctx context.Context, server Server, tools []*catalog.Too
 		return catalog.Change{}, fmt.Errorf("keep listing of %s: %w", server.Name, err)
 	}
 	return c, nil
+}
+
+// text is what a server says of itself that is searched.
+func (s Server) text() catalog.ServerText {
+	return catalog.ServerText{Title: s.Title, Instructions: s.Instructions}
+}
+
+// saidIn reads that out of a server's record. One that is not there, or cannot be
+// read, says nothing.
+func saidIn(record []byte) catalog.ServerText {
+	var s Server
+	if json.Unmarshal(record, &s) != nil {
+		return catalog.ServerText{}
+	}
+	return s.text()
 }
 
 // replaceTools makes a server's bucket hold exactly the given tools.
@@ -274,7 +292,9 @@ func (s *Store) Remove(ctx context.Context, server string) (catalog.Change, erro
 		return c, err
 	}
 	err := s.db.Update(func(tx *bolt.Tx) (err error) {
-		if err := tx.Bucket(serversBucket).Delete([]byte(server)); err != nil {
+		servers := tx.Bucket(serversBucket)
+		c.Retold = saidIn(servers.Get([]byte(server))) != catalog.ServerText{}
+		if err := servers.Delete([]byte(server)); err != nil {
 			return err
 		}
 		tools := tx.Bucket(toolsBucket)

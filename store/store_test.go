@@ -104,6 +104,49 @@ func TestReplaceTellsTheDifference(t *testing.T) {
 	}
 }
 
+// What a server says of itself is searched with its tools: another text is a
+// change, a record that is written anew is none.
+func TestReplaceTellsOfTheServersText(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "catalog.db"))
+	tool := makeTool(t, "s", "a", "one")
+	for _, step := range []struct {
+		name   string
+		server Server
+		retold bool
+		seq    uint64
+	}{
+		{"first listing", Server{Title: "T"}, true, 1},
+		{"another digest and version", Server{Title: "T", Digest: "d2", Version: "2"}, false, 1},
+		{"another title", Server{Title: "U"}, true, 2},
+		{"instructions", Server{Title: "U", Instructions: "I"}, true, 3},
+		{"the same", Server{Title: "U", Instructions: "I"}, false, 3},
+		{"nothing any more", Server{}, true, 4},
+	} {
+		step.server.Name = "s"
+		c, err := s.Replace(t.Context(), step.server, []*catalog.Tool{tool})
+		if err != nil {
+			t.Fatal(err)
+		}
+		about := catalog.ServerText{Title: step.server.Title, Instructions: step.server.Instructions}
+		if c.Retold != step.retold || c.Seq != step.seq || c.About != about {
+			t.Errorf("%s: retold %v, seq %d, about %+v; want %v, %d, %+v", step.name, c.Retold, c.Seq, c.About, step.retold, step.seq, about)
+		}
+	}
+}
+
+func TestRemoveForgetsTheServersText(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "catalog.db"))
+	if _, err := s.Replace(t.Context(), Server{Name: "s", Title: "T"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for i, empty := range []bool{false, true} {
+		c, err := s.Remove(t.Context(), "s")
+		if err != nil || c.Empty() != empty || c.About != (catalog.ServerText{}) || c.Seq != 2 {
+			t.Errorf("removal %d: %+v (%v), want empty: %v, at 2", i+1, c, err, empty)
+		}
+	}
+}
+
 func TestLoadGivesBackWhatWasKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "catalog.db")
 	s := open(t, path)

@@ -43,7 +43,6 @@ type backend struct {
 	now     catalog.Server
 	next    time.Time     // of the next try, zero if none is planned
 	changed chan struct{} // closed and replaced when session or state change
-	asking  []chan error  // Refreshes that wait for the next listing
 	started bool          // it has been ready before
 }
 

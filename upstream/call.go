@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"toolrouter/internal/catalog"
 )
@@ -16,25 +17,29 @@ const maxTries = 5
 // call makes one call on the backend, within its time and among at most so many
 // others.
 func (b *backend) call(ctx context.Context, call catalog.Call) (json.RawMessage, error) {
+	began := time.Now()
 	own, extend, stop := withTimeout(ctx, b.spec.Timeout)
 	defer stop()
 	if err := b.enter(own); err != nil {
-		return nil, b.callError(ctx, call, err)
+		return nil, b.callError(call, err, false)
 	}
 	defer b.exit()
+	sent := false // by a try whose connection was lost
 	for try := 1; ; try++ {
 		s, err := b.acquire(own)
 		if err != nil {
-			return nil, b.callError(ctx, call, err)
+			return nil, b.callError(call, err, sent)
 		}
 		result, err := s.call(own, call, extend)
+		s.calls.exit()
 		if err == nil || errors.As(err, new(*catalog.RPCError)) {
 			s.answered.Add(1)
 			return result, err
 		}
 		if !again(err, call, try) {
-			return nil, b.callError(ctx, call, s.hint(err))
+			return nil, b.callError(call, b.explain(own, s, began, err), sent)
 		}
+		sent = sent || wasSent(err)
 		b.log.Debug("call made again", "tool", call.ID.Tool, "err", err)
 	}
 }
@@ -46,59 +51,87 @@ func (b *backend) enter(ctx context.Context) error {
 		return nil
 	default:
 	}
+	began := time.Now()
 	select {
 	case b.slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("waited for %d other calls: %w", cap(b.slots), context.Cause(ctx))
+		return b.tooLate(ctx, fmt.Errorf("waited %v for one of its %d slots, which other calls hold", elapsed(began), cap(b.slots)))
 	}
 }
 
 func (b *backend) exit() { <-b.slots }
 
+// tooLate ends a call that still waited when ctx ended. If its time was up, the
+// caller is told for what it waited, and that it was not made.
+func (b *backend) tooLate(ctx context.Context, why error) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, context.DeadlineExceeded) {
+		return cause
+	}
+	return b.unavailable(why, false)
+}
+
+// elapsed is how long something took, for people.
+func elapsed(since time.Time) time.Duration {
+	return max(time.Since(since).Round(100*time.Millisecond), 100*time.Millisecond)
+}
+
 // again reports whether a call whose connection was lost is made again: one that
 // never left may be, one that did only if its tool can be called twice, and
 // only once.
 func again(err error, call catalog.Call, try int) bool {
-	var lost *lostError
-	var refused *refusedError
 	switch {
-	case !errors.As(err, &lost):
+	case !errors.As(err, new(*lostError)):
 		return false
-	case lost.sent, errors.As(err, &refused):
+	case wasSent(err), errors.As(err, new(*refusedError)):
 		return call.Safe && try == 1
 	}
 	return try < maxTries
 }
 
-// hint adds what may explain that no answer came: the answer may have been
-// among the lines that were no messages.
-func (s *session) hint(err error) error {
-	p, ok := s.wire.(*pipe)
-	if !ok || !errors.As(err, new(*timeoutError)) {
+// wasSent reports whether the backend may have seen the call that ended so.
+func wasSent(err error) bool {
+	lost, ok := errors.AsType[*lostError](err)
+	return ok && lost.sent
+}
+
+// explain tells more of a call that ran out of time: whether it was made at all,
+// how long it was waited for if the caller set the limit, and what may be why:
+// the answer may have been among the lines that were no messages.
+func (b *backend) explain(ctx context.Context, s *session, began time.Time, err error) error {
+	if errors.As(err, new(*unsentError)) {
+		return b.tooLate(ctx, fmt.Errorf("it read no input for %v, and did not see the call", elapsed(began)))
+	}
+	if errors.As(err, new(*lostError)) || !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	if n := p.noise.Load(); n > 0 {
-		return fmt.Errorf("%w (%d lines on the server's standard output were no messages)", err, n)
+	if !errors.As(err, new(*timeoutError)) {
+		err = &timeoutError{elapsed(began)}
+	}
+	if p, ok := s.wire.(*pipe); ok && p.noise.Load() > 0 {
+		err = fmt.Errorf("%w (%d lines on the server's standard output were no messages)", err, p.noise.Load())
 	}
 	return err
 }
 
-// callError says what became of a call. ctx is the caller's own.
-func (b *backend) callError(ctx context.Context, call catalog.Call, err error) error {
+// callError says what became of a call. sent tells that an earlier try may have
+// been carried out.
+func (b *backend) callError(call catalog.Call, err error, sent bool) error {
 	var lost *lostError
 	var signIn *signInError
+	var gone *catalog.Unavailable
 	switch {
-	case errors.Is(err, errRetired), errors.As(err, new(*catalog.Unavailable)):
-		return err
+	case errors.As(err, &gone):
+		gone.Sent = gone.Sent || sent
+		return gone
 	case errors.As(err, &lost):
-		return b.unavailable(lost.err, lost.sent)
+		return b.unavailable(lost.err, sent || lost.sent)
 	case errors.As(err, &signIn):
-		u := b.unavailable(signIn, false)
+		u := b.unavailable(signIn, sent)
 		u.State = catalog.NeedsSignIn
 		return u
-	case ctx.Err() != nil:
-		return fmt.Errorf("call %s: %w", call.ID, context.Cause(ctx))
+	case errors.Is(err, errRetired):
+		return err
 	}
 	return fmt.Errorf("call %s: %w", call.ID, err)
 }

@@ -49,7 +49,7 @@ func TestQuestions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := start(t, Options{}, spec)
 			f.await("s", catalog.Ready)
-			time.Sleep(100 * time.Millisecond) // for the standing stream
+			f.growsUntilTold() // over HTTP it asks on the standing stream, which is open now
 			for tool, want := range map[string]string{"elicit": "accept map[name:Ada]", "sample": "m1", "roots": "2"} {
 				call := toolCall(tool, `{}`)
 				call.Caller = &asker{can: everything, answer: answers}
@@ -105,23 +105,48 @@ func officialSSE() http.Handler {
 }
 
 // TestAmbiguousQuestion has two calls under way on one process: whose client is
-// asked must not be guessed.
+// asked must not be guessed. Roots are the client's, whichever of its calls asks.
 func TestAmbiguousQuestion(t *testing.T) {
 	f := start(t, Options{}, legacySpecs(t)["stdio"])
 	f.await("s", catalog.Ready)
-	var wg sync.WaitGroup
-	other := toolCall("sleep", `{"ms":500}`)
-	other.Caller = &asker{can: everything, answer: answers}
-	wg.Go(func() { f.must(other) })
-	time.Sleep(100 * time.Millisecond)
-	for tool, want := range map[string]string{"elicit": "not clear whose client", "roots": "2"} {
-		call := toolCall(tool, `{}`)
-		call.Caller = &asker{can: everything, answer: answers}
-		if got := f.must(call); !strings.Contains(got, want) {
-			t.Errorf("%s = %q, want %q", tool, got, want)
+	defer f.hold(&asker{can: everything, answer: answers, client: 1})()
+	tests := []struct {
+		tool   string
+		client any
+		want   string
+	}{
+		{"elicit", 2, "not clear whose client"},
+		{"elicit", 1, "not clear whose client"},
+		{"roots", 2, "not clear whose client"},
+		{"roots", nil, "not clear whose client"},
+		{"roots", 1, "2"},
+	}
+	for _, tt := range tests {
+		call := toolCall(tt.tool, `{}`)
+		call.Caller = &asker{can: everything, answer: answers, client: tt.client}
+		if got := f.must(call); !strings.Contains(got, tt.want) {
+			t.Errorf("%s of client %v = %q, want %q", tt.tool, tt.client, got, tt.want)
 		}
 	}
-	wg.Wait()
+}
+
+// hold makes a call that lasts until the function it gives is called.
+func (f *fixture) hold(caller catalog.Caller) (end func()) {
+	f.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	call := toolCall("sleep", `{"ms":600000}`)
+	call.Caller = caller
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, err := f.Call(ctx, call); !errors.Is(err, context.Canceled) {
+			f.t.Errorf("the call that lasts = %v", err)
+		}
+	})
+	f.awaitCalls("s", 1)
+	return func() {
+		cancel()
+		wg.Wait()
+	}
 }
 
 // TestQuestionEndsWithCall cancels a call while its client is being asked.
@@ -148,16 +173,57 @@ func TestQuestionEndsWithCall(t *testing.T) {
 }
 
 func TestLogMessages(t *testing.T) {
-	for name, spec := range legacySpecs(t) {
+	specs := legacySpecs(t)
+	specs["http of 2026-07-28"] = urlSpec(mcpgo(t).URL)
+	for name, spec := range specs {
 		t.Run(name, func(t *testing.T) {
 			f := start(t, Options{}, spec)
-			a := &asker{quiet: true}
+			a := &asker{quiet: true, level: "info"}
 			call := toolCall("log", `{}`)
 			call.Caller = a
 			f.must(call)
 			want := `notifications/message {"data":"a log message","level":"warning"}`
+			f.awaitThat("the message is in our log", func() bool { return f.log.count(`msg="log message"`) == 1 })
 			if got := a.heard(); len(got) != 1 || got[0] != want {
 				t.Errorf("heard %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// TestLogMessagesOfOthers has calls of two clients under way: neither hears what
+// may be the other's.
+func TestLogMessagesOfOthers(t *testing.T) {
+	stdio := legacySpecs(t)["stdio"]
+	tests := []struct {
+		name  string
+		spec  Spec
+		other catalog.Caller
+		heard int // by the client whose call logs
+	}{
+		{"another client", stdio, &asker{client: 2, level: "info"}, 0},
+		{"nobody", stdio, nil, 0},
+		{"the same client", stdio, &asker{client: 1, level: "info"}, 1},
+		{"a stream of its own", urlSpec(mcpgo(t).URL), &asker{client: 2, level: "info"}, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := start(t, Options{}, tt.spec)
+			f.await("s", catalog.Ready)
+			defer f.hold(tt.other)()
+			a := &asker{client: 1, quiet: true, level: "info"}
+			call := toolCall("log", `{}`)
+			call.Caller = a
+			f.must(call)
+			f.awaitThat("the message is in our log", func() bool { return f.log.count(`msg="log message"`) == 1 })
+			heard := len(a.heard())
+			if other, ok := tt.other.(*asker); ok && tt.heard == 1 && other.client == a.client {
+				heard += len(other.heard()) // by either of its calls
+			} else if ok && len(other.heard()) > 0 {
+				t.Errorf("the other client heard %q", other.heard())
+			}
+			if heard != tt.heard {
+				t.Errorf("the client heard %d messages, want %d", heard, tt.heard)
 			}
 		})
 	}
@@ -166,10 +232,10 @@ func TestLogMessages(t *testing.T) {
 // TestProgressGivesTime has a call take longer than its limit, while it reports.
 func TestProgressGivesTime(t *testing.T) {
 	s := spec("good")
-	s.Timeout = 300 * time.Millisecond
+	s.Timeout = 2 * time.Second
 	f := start(t, Options{}, s)
 	f.await("s", catalog.Ready)
-	call := toolCall("progress", `{"count":8,"every_ms":100}`)
+	call := toolCall("progress", `{"count":6,"every_ms":500}`)
 	if _, err := f.try(call); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("call without a token = %v", err)
 	}
@@ -177,7 +243,7 @@ func TestProgressGivesTime(t *testing.T) {
 	call.Caller = a
 	f.must(call)
 	heard := a.heard()
-	if len(heard) != 8 || heard[7] != `notifications/progress {"progress":8,"total":8}` {
+	if len(heard) != 6 || heard[5] != `notifications/progress {"progress":6,"total":6}` {
 		t.Errorf("heard %q", heard)
 	}
 }

@@ -51,7 +51,8 @@ func (d *dialer) dial(ctx context.Context) (*session, error) {
 
 // newSession prepares what is common to all sessions.
 func (d *dialer) newSession() *session {
-	s := &session{spec: d.spec, version: d.version, log: d.log, poke: d.poke, check: make(chan struct{}, 1)}
+	s := &session{spec: d.spec, log: d.log, poke: d.poke, check: make(chan struct{}, 1)}
+	s.roots.turn = make(chan struct{}, 1)
 	s.life, s.end = context.WithCancel(context.Background())
 	return s
 }
@@ -162,12 +163,7 @@ func declaredHeaders(pairs []string) http.Header {
 // stream.
 func (d *dialer) newHTTPSession() *session {
 	s := d.newSession()
-	s.http = newHTTPClient(declaredHeaders(d.spec.Headers), func() {
-		select {
-		case s.check <- struct{}{}:
-		default:
-		}
-	})
+	s.http = newHTTPClient(declaredHeaders(d.spec.Headers), s.suspect)
 	return s
 }
 
@@ -183,7 +179,8 @@ func (d *dialer) dialModern(ctx context.Context) (*session, error) {
 	}
 	t.SetProtocolVersion(mcp.ProtocolVersion20260728)
 	attach(s, t)
-	w := newHTTPWire(t, TransportHTTP, true)
+	s.http.Transport.(*limitedTransport).take = s.overhear
+	w := newHTTPWire(t, true, s.suspect)
 	s.wire = w
 	if s.about, err = discover(ctx, w, d.version, probeHTTP); err != nil {
 		s.stop()
@@ -203,7 +200,7 @@ func (d *dialer) dialLegacy(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	attach(s, t)
-	w := newHTTPWire(t, TransportHTTP, false)
+	w := newHTTPWire(t, false, s.suspect)
 	s.wire = w
 	if err = t.Start(s.life); err == nil {
 		s.about, err = initialize(ctx, w, d.spec.Protocol, d.version)
@@ -259,9 +256,10 @@ func (d *dialer) dialSSE(ctx context.Context) (*session, error) {
 	}
 	t.SetNotificationHandler(notificationHandler(s))
 	s.http.Transport.(*limitedTransport).take = newSSEAnswers(s, t.GetEndpoint).take
-	w := newHTTPWire(t, TransportSSE, false)
+	w := newHTTPWire(t, false, s.suspect)
 	s.wire = w
-	t.SetConnectionLostHandler(func(err error) { w.fail(fmt.Errorf("the server ended the stream: %w", err)) })
+	// Every answer would have come over this stream.
+	t.SetConnectionLostHandler(func(err error) { w.end(fmt.Errorf("the server ended the stream: %w", err)) })
 	stop := context.AfterFunc(ctx, s.end) // Start's own context is the stream's
 	err = t.Start(s.life)
 	if err == nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"toolrouter/internal/catalog"
@@ -21,6 +22,7 @@ const (
 type flight struct {
 	ctx    context.Context // of the call, so that a question ends with it
 	caller catalog.Caller
+	client any    // identifies the client among others
 	token  string // the progress token; "" if the client gave none
 	extend func() // gives the call its time anew
 
@@ -31,6 +33,8 @@ type flight struct {
 
 // flights are the calls under way on one session.
 type flights struct {
+	nameless atomic.Int64 // calls that have no client to tell or ask
+
 	mu   sync.Mutex
 	last int
 	all  map[*flight]bool
@@ -38,10 +42,24 @@ type flights struct {
 
 type flightKey struct{}
 
+// identified is a Caller that tells whose it is: equal values mean the same
+// client, with the same roots.
+type identified interface{ Client() any }
+
+// clientOf identifies the client of a call. One that does not tell counts as a
+// client of its own.
+func clientOf(x *flight) any {
+	if c, ok := x.caller.(identified); ok && c.Client() != nil {
+		return c.Client()
+	}
+	return x
+}
+
 // add registers a call. It gives a context by which a question that comes in on
 // the call's own stream finds it, and the function that ends it.
 func (f *flights) add(ctx context.Context, caller catalog.Caller, extend func()) (context.Context, *flight, func()) {
 	x := &flight{caller: caller, extend: extend, since: time.Now()}
+	x.client = clientOf(x)
 	ctx = context.WithValue(ctx, flightKey{}, x)
 	x.ctx = ctx
 	f.mu.Lock()
@@ -59,6 +77,13 @@ func (f *flights) add(ctx context.Context, caller catalog.Caller, extend func())
 		defer f.mu.Unlock()
 		delete(f.all, x)
 	}
+}
+
+// none reports whether no call is under way.
+func (f *flights) none() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.all) == 0 && f.nameless.Load() == 0
 }
 
 // some gives the calls that fit.
@@ -105,11 +130,24 @@ func cutProgressToken(params json.RawMessage) (token string, rest json.RawMessag
 	return token, b.Bytes(), ok && err == nil
 }
 
-// toAll passes a notification on to every call under way.
-func (f *flights) toAll(method string, params json.RawMessage) {
-	for _, x := range f.some(func(*flight) bool { return true }) {
-		x.notify(method, bytes.Clone(params))
+// toOnly passes a notification on to the client whose calls are the only ones
+// under way. If there are several it cannot be told whose it is: what a tool
+// logs for one client is not for another to read.
+func (f *flights) toOnly(method string, params json.RawMessage) {
+	all := f.some(func(*flight) bool { return true })
+	if len(all) > 0 && sameClient(all) && f.nameless.Load() == 0 {
+		all[0].notify(method, bytes.Clone(params))
 	}
+}
+
+// sameClient reports whether calls are all of one client.
+func sameClient(calls []*flight) bool {
+	for _, x := range calls {
+		if x.client != calls[0].client {
+			return false
+		}
+	}
+	return true
 }
 
 // notify passes a notification on unless there are too many.
@@ -145,7 +183,7 @@ func (f *flights) toAsk(ctx context.Context, capability string) (*flight, *catal
 	switch {
 	case len(able) == 0:
 		return nil, &catalog.RPCError{Code: codeNoCaller, Message: "no call is under way whose client has " + capability}
-	case len(able) > 1 && capability != "roots":
+	case len(able) > 1 && (capability != "roots" || !sameClient(able)): // roots are the client's, whichever call it is
 		return nil, &catalog.RPCError{Code: codeNoCaller, Message: "several calls are under way and it is not clear whose client is asked; ask during a single call"}
 	}
 	return able[0], nil

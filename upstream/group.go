@@ -12,14 +12,28 @@ type group struct {
 
 // Go runs f in a goroutine that Wait waits for, or not at all after Wait.
 func (g *group) Go(f func()) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !g.closed {
-		g.wg.Go(f)
+	if g.enter() {
+		go func() { // ends with f; Wait waits
+			defer g.exit()
+			f()
+		}()
 	}
 }
 
-// Wait takes no more functions and waits for those that run.
+// enter has Wait wait until exit. It reports false after Wait.
+func (g *group) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return false
+	}
+	g.wg.Add(1)
+	return true
+}
+
+func (g *group) exit() { g.wg.Done() }
+
+// Wait takes no more, and waits for what has entered.
 func (g *group) Wait() {
 	g.mu.Lock()
 	g.closed = true

@@ -82,7 +82,7 @@ func initialize(ctx context.Context, w wire, protocol, version string) (about, e
 		Elicitation: &mcp.ElicitationCapability{Form: &struct{}{}, URL: &struct{}{}},
 		Roots: &struct {
 			ListChanged bool `json:"listChanged,omitempty"`
-		}{},
+		}{ListChanged: true},
 	}))
 	r, err := c.Initialize(ctx, mcp.InitializeRequest{Params: mcp.InitializeParams{ClientInfo: clientInfo(version)}})
 	if err != nil {
@@ -90,6 +90,7 @@ func initialize(ctx context.Context, w wire, protocol, version string) (about, e
 	}
 	a := newAbout(r.ServerInfo, r.ProtocolVersion, r.Instructions)
 	a.listChanged = r.Capabilities.Tools != nil && r.Capabilities.Tools.ListChanged
+	a.logging = r.Capabilities.Logging != nil
 	return a, nil
 }
 
@@ -118,9 +119,9 @@ func newAbout(info mcp.Implementation, protocol, instructions string) about {
 		title = info.Name
 	}
 	return about{
-		title:        clip(catalog.Printable(title), maxTitle),
-		version:      clip(catalog.Printable(info.Version), maxTitle),
+		title:        catalog.Clip(catalog.Printable(title), maxTitle),
+		version:      catalog.Clip(catalog.Printable(info.Version), maxTitle),
 		protocol:     protocol,
-		instructions: clip(instructions, maxInstructions),
+		instructions: catalog.Clip(instructions, maxInstructions),
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,6 +20,10 @@ import (
 
 func TestMain(m *testing.M) {
 	mcptest.Main()
+	if os.Getenv(rootsServer) != "" {
+		serveRoots()
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -26,6 +32,7 @@ type fixture struct {
 	*Manager
 	t    *testing.T
 	stop func() // ends Run and waits; may be called twice
+	log  *logBuffer
 
 	mu       sync.Mutex
 	listings []Listing
@@ -35,7 +42,7 @@ type fixture struct {
 // start runs a Manager until the test ends.
 func start(t *testing.T, o Options, specs ...Spec) *fixture {
 	t.Helper()
-	f := &fixture{t: t}
+	f := &fixture{t: t, log: &logBuffer{}}
 	listed, changed := o.Listed, o.Changed
 	o.Listed = func(ctx context.Context, l Listing) error {
 		f.mu.Lock()
@@ -54,9 +61,7 @@ func start(t *testing.T, o Options, specs ...Spec) *fixture {
 			changed(s)
 		}
 	}
-	if o.Log == nil && os.Getenv("UPSTREAM_LOG") != "" {
-		o.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	}
+	o.Log = slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	f.Manager = New(o)
 	for _, s := range specs {
 		if err := s.Validate(); err != nil {
@@ -78,6 +83,28 @@ func start(t *testing.T, o Options, specs ...Spec) *fixture {
 	return f
 }
 
+// logBuffer keeps what is logged. With UPSTREAM_LOG set it is shown, too.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if os.Getenv("UPSTREAM_LOG") != "" {
+		_, _ = os.Stderr.Write(p)
+	}
+	return b.text.Write(p)
+}
+
+// count tells how often something was logged.
+func (b *logBuffer) count(what string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return bytes.Count(b.text.Bytes(), []byte(what))
+}
+
 // spec is a server of mcptest as a child process.
 func spec(kind string, args ...string) Spec {
 	return Spec{
@@ -86,7 +113,7 @@ func spec(kind string, args ...string) Spec {
 	}
 }
 
-// server waits until a server is in a state.
+// await waits until a server is in a state.
 func (f *fixture) await(name string, want catalog.State) catalog.Server {
 	f.t.Helper()
 	var last catalog.Server
@@ -107,6 +134,39 @@ func (f *fixture) state(name string) catalog.Server {
 		}
 	}
 	return catalog.Server{}
+}
+
+// backend gives the backend behind a server.
+func (f *fixture) backend(name string) *backend { return (*f.backends.Load())[name] }
+
+// awaitCalls waits until so many calls are under way.
+func (f *fixture) awaitCalls(name string, want int) {
+	f.t.Helper()
+	f.awaitThat(fmt.Sprintf("%d calls are under way", want), func() bool {
+		s := f.backend(name).session.Load()
+		return s != nil && int(s.flights.nameless.Load())+len(s.flights.some(func(*flight) bool { return true })) == want
+	})
+}
+
+// awaitThat waits until something is so, generously.
+func (f *fixture) awaitThat(what string, ok func() bool) {
+	f.t.Helper()
+	if !eventually(20*time.Second, ok) {
+		f.t.Fatalf("not so: %s", what)
+	}
+}
+
+// growsUntilTold has a server change its tools until that is noticed: nothing
+// tells when a server has opened the stream on which it says so.
+func (f *fixture) growsUntilTold() {
+	f.t.Helper()
+	n := 0
+	f.awaitThat("a change of the tools is noticed", func() bool {
+		if n++; n%20 == 1 {
+			f.must(toolCall("grow", fmt.Sprintf(`{"name":"new_%d"}`, n)))
+		}
+		return strings.Contains(names(f.lastListing("s")), "new_")
+	})
 }
 
 // lastListing gives the newest listing of a server.
@@ -137,7 +197,7 @@ func toolCall(tool, args string) catalog.Call {
 
 // try makes a call and gives the text of its result.
 func (f *fixture) try(call catalog.Call) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	raw, err := f.Call(ctx, call)
 	if err != nil {
@@ -146,12 +206,12 @@ func (f *fixture) try(call catalog.Call) (string, error) {
 	return resultText(raw), nil
 }
 
-// must makes a call that succeeds.
+// must makes a call that succeeds. It may be used in any goroutine.
 func (f *fixture) must(call catalog.Call) string {
 	f.t.Helper()
 	text, err := f.try(call)
 	if err != nil {
-		f.t.Fatalf("call %s: %v", call.ID, err)
+		f.t.Errorf("call %s: %v", call.ID, err)
 	}
 	return text
 }
@@ -168,10 +228,13 @@ func resultText(raw json.RawMessage) string {
 	return r.Content[0].Text
 }
 
-// asker is a client that can do everything, and notes what it was told.
+// asker is a client, and notes what it was told.
 type asker struct {
 	can    map[string]bool
-	quiet  bool // no progress token
+	quiet  bool   // no progress token
+	level  string // of log messages
+	client any    // whose it is
+	heed   func() // is called at each notification
 	answer func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error)
 
 	mu   sync.Mutex
@@ -184,6 +247,9 @@ func (a *asker) Notify(method string, params json.RawMessage) {
 	var b bytes.Buffer
 	_ = json.Compact(&b, params)
 	a.told = append(a.told, method+" "+b.String())
+	if a.heed != nil {
+		a.heed()
+	}
 }
 
 func (a *asker) heard() []string {
@@ -192,7 +258,8 @@ func (a *asker) heard() []string {
 	return append([]string(nil), a.told...)
 }
 
-func (a *asker) LogLevel() string           { return "info" }
+func (a *asker) Client() any                { return a.client }
+func (a *asker) LogLevel() string           { return a.level }
 func (a *asker) WantsProgress() bool        { return !a.quiet }
 func (a *asker) Can(capability string) bool { return a.can[capability] }
 func (a *asker) Repeats() bool              { return true }

@@ -73,8 +73,8 @@ func checkRedirect(r *http.Request, via []*http.Request) error {
 type limitedTransport struct {
 	next        *http.Transport
 	headers     http.Header
-	streamEnded func()                 // a standing stream (GET) ended
-	take        func(data []byte) bool // takes events out of a standing stream; nil takes none
+	streamEnded func()                                      // a standing stream (GET) ended
+	take        func(ctx context.Context, data []byte) bool // takes events out of the streams of requests; nil takes none
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -99,7 +99,7 @@ func (t *limitedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if e := resp.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		resp.Body.Close()
-		return nil, fmt.Errorf("the server sent a body of encoding %q, which was not asked for", clip(e, 40))
+		return nil, fmt.Errorf("the server sent a body of encoding %q, which was not asked for", catalog.Clip(e, 40))
 	}
 	if resp.StatusCode >= 400 {
 		return explained(r, resp)
@@ -110,8 +110,8 @@ func (t *limitedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		body.ended = t.streamEnded
 	}
 	resp.Body = body
-	if t.take != nil && body.events && r.Method == http.MethodGet {
-		resp.Body = newEventFilter(body, t.take)
+	if t.take != nil && body.events {
+		resp.Body = newEventFilter(body, func(data []byte) bool { return t.take(ctx, data) })
 	}
 	return resp, nil
 }
@@ -138,8 +138,8 @@ func (t *limitedTransport) CloseIdleConnections() { t.next.CloseIdleConnections(
 
 // explained reads an error response. A demand to sign in becomes an error with
 // what the server said. Revision 2026-07-28 answers an unknown method with 404
-// and a JSON-RPC error; mcp-go takes every 404 for a lost session, so that one
-// goes on as a 400.
+// and a JSON-RPC error, and so do older servers of their own making; mcp-go takes
+// every 404 for a lost session, so that one goes on as a 400.
 func explained(r *http.Request, resp *http.Response) (*http.Response, error) {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	resp.Body.Close()
@@ -149,7 +149,8 @@ func explained(r *http.Request, resp *http.Response) (*http.Response, error) {
 	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
 		return nil, &signInError{status: resp.StatusCode, challenge: resp.Header.Values("WWW-Authenticate"), body: string(body)}
 	}
-	if resp.StatusCode == http.StatusNotFound && isFault(body) && r.Header.Get(mcp.HeaderSessionID) == "" {
+	fault := faultIn(body)
+	if resp.StatusCode == http.StatusNotFound && fault != nil && (r.Header.Get(mcp.HeaderSessionID) == "" || fault.Code == codeMethodNotFound) {
 		resp.StatusCode, resp.Status = http.StatusBadRequest, "400 Bad Request"
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
@@ -157,13 +158,16 @@ func explained(r *http.Request, resp *http.Response) (*http.Response, error) {
 	return resp, nil
 }
 
-// isFault reports whether a body is a JSON-RPC error.
-func isFault(body []byte) bool {
+// faultIn reads a body that is a JSON-RPC error, nil if it is none.
+func faultIn(body []byte) *catalog.RPCError {
 	var m struct {
 		JSONRPC string          `json:"jsonrpc"`
 		Error   json.RawMessage `json:"error"`
 	}
-	return json.Unmarshal(body, &m) == nil && m.JSONRPC == "2.0" && m.Error != nil
+	if json.Unmarshal(body, &m) != nil || m.JSONRPC != "2.0" || m.Error == nil {
+		return nil
+	}
+	return rpcError(m.Error)
 }
 
 // signInError is an answer with 401 or 403: a person has to do something.
@@ -179,10 +183,18 @@ func (e *signInError) Error() string {
 	if said == "" {
 		said = e.body
 	}
-	if said = clip(catalog.Printable(said), 300); said != "" {
+	if said = catalog.Clip(catalog.Printable(said), 300); said != "" {
 		text += ": " + said
 	}
 	return text
+}
+
+// ofCall is the error of the one call that was forbidden: what the server said.
+func (e *signInError) ofCall() error {
+	if fault := faultIn([]byte(e.body)); fault != nil {
+		return fault
+	}
+	return errors.New(e.Error())
 }
 
 // errTooLarge ends the call that was answered with too much.

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 
 	"github.com/mark3labs/mcp-go/mcp"
+
+	"toolrouter/internal/catalog"
 )
 
 // poster makes the requests of an agreed session over Streamable HTTP and reads
@@ -74,7 +76,7 @@ func readBody(resp *http.Response) ([]byte, error) {
 // take gives what a message answers to the request of that id.
 func (m message) take(id int64) (json.RawMessage, error) {
 	if got, ok := own(m.id); !ok || got != id {
-		return nil, fmt.Errorf("the server answered another request, %s", clip(string(m.id), 40))
+		return nil, fmt.Errorf("the server answered another request, %s", catalog.Clip(string(m.id), 40))
 	}
 	return reply{result: m.result, fault: m.fault}.read(true)
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -105,6 +106,9 @@ func TestHTTP(t *testing.T) {
 			call := toolCall("progress", `{"text":""}`)
 			call.Caller = a
 			f.must(call)
+			if err := f.backend("s").session.Load().ping(t.Context()); err != nil {
+				t.Errorf("the look whether the server stands = %v", err)
+			}
 			if heard := a.heard(); len(heard) < 2 || !strings.HasPrefix(heard[0], `notifications/progress {`) || strings.Contains(heard[0], "Token") {
 				t.Errorf("progress = %q", heard)
 			}
@@ -124,11 +128,7 @@ func TestHTTPListChanged(t *testing.T) {
 			spec.Protocol = protocol
 			f := start(t, Options{}, spec)
 			f.await("s", catalog.Ready)
-			time.Sleep(100 * time.Millisecond) // for the stream to open
-			f.must(toolCall("grow", `{"name":"new_one"}`))
-			if !eventually(5*time.Second, func() bool { return strings.Contains(names(f.lastListing("s")), "new_one") }) {
-				t.Errorf("tools = %s", names(f.lastListing("s")))
-			}
+			f.growsUntilTold()
 		})
 	}
 }
@@ -153,13 +153,21 @@ func TestHTTPRestart(t *testing.T) {
 			f := start(t, Options{}, spec)
 			f.await("s", catalog.Ready)
 			f.must(toolCall("echo", `{}`))
-			time.Sleep(50 * time.Millisecond)
+			arrived := make(chan struct{}, 1)
+			call := toolCall("progress", `{"count":2,"every_ms":600000}`)
+			call.Caller = &asker{heed: func() { signal(arrived) }}
+			slow := f.goTry(call)
+			receive(t, arrived)
 
-			srv.Close()
-			if _, err := f.try(toolCall("echo", `{}`)); !errors.As(err, new(*catalog.Unavailable)) {
-				t.Errorf("call while the server is away = %v", err)
+			srv.Close() // is noticed by the call that breaks off, and looked into
+			var un *catalog.Unavailable
+			if err := receive(t, slow); !errors.As(err, &un) || !un.Sent {
+				t.Errorf("call under way when the server went away = %v", err)
 			}
 			f.await("s", catalog.Down)
+			if _, err := f.try(toolCall("echo", `{}`)); !errors.As(err, &un) || un.Sent {
+				t.Errorf("call while the server is away = %v", err)
+			}
 			if ln, err = net.Listen("tcp", addr); err != nil {
 				t.Fatal(err)
 			}
@@ -222,6 +230,213 @@ func TestHTTPConnectionsClosed(t *testing.T) {
 	t.Logf("%d calls answered, %d lost", good.Load(), lost.Load())
 }
 
+// slowAndBad answers calls whose arguments hold "slow" when it is let, and others
+// that hold "bad" by bad.
+func slowAndBad(t *testing.T, modern bool, bad func(w http.ResponseWriter, r *http.Request, m mcptest.Message)) (srv *httptest.Server, slow chan struct{}, let func()) {
+	slow, release := make(chan struct{}, 1), make(chan struct{})
+	let = sync.OnceFunc(func() { close(release) })
+	srv = answering(t, modern, func(w http.ResponseWriter, r *http.Request, m mcptest.Message) {
+		switch {
+		case strings.Contains(string(m.Params), "slow"):
+			slow <- struct{}{}
+			select {
+			case <-release:
+			case <-r.Context().Done():
+				return
+			}
+		case strings.Contains(string(m.Params), "bad"):
+			bad(w, r, m)
+			return
+		}
+		fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":{"content":[{"type":"text","text":"fine"}]}}`, m.ID)
+	})
+	t.Cleanup(let)
+	return srv, slow, let
+}
+
+// goTry makes a call in a goroutine of its own, which ends with the call.
+func (f *fixture) goTry(call catalog.Call) <-chan error {
+	result := make(chan error, 1)
+	go func() {
+		_, err := f.try(call)
+		result <- err
+	}()
+	return result
+}
+
+// TestHTTPCallAlone has one call fail in a way that says nothing of the others:
+// the session stays, and a call that is under way goes on.
+func TestHTTPCallAlone(t *testing.T) {
+	breaks := func(w http.ResponseWriter, _ *http.Request, _ mcptest.Message) {
+		if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
+			conn.Close()
+		}
+	}
+	forbids := func(header, body string) func(http.ResponseWriter, *http.Request, mcptest.Message) {
+		return func(w http.ResponseWriter, _ *http.Request, _ mcptest.Message) {
+			if header != "" {
+				w.Header().Set("WWW-Authenticate", header)
+			}
+			w.WriteHeader(http.StatusForbidden)
+			io.WriteString(w, body)
+		}
+	}
+	tests := []struct {
+		name string
+		bad  func(http.ResponseWriter, *http.Request, mcptest.Message)
+		sent bool // the error is an Unavailable of a call that may have been carried out
+		want string
+	}{
+		{"broken off", breaks, true, "EOF"},
+		{"forbidden", forbids(`Bearer error="insufficient_scope", scope="admin"`, ""), false, `403 Forbidden: Bearer error="insufficient_scope", scope="admin"`},
+		{"forbidden in words", forbids("", "not your repository"), false, "403 Forbidden: not your repository"},
+		{"forbidden by an error", forbids("", `{"jsonrpc":"2.0","id":null,"error":{"code":-32003,"message":"scope admin is missing"}}`), false, "scope admin is missing (code -32003)"},
+	}
+	for _, tt := range tests {
+		for _, modern := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, modern %v", tt.name, modern), func(t *testing.T) {
+				srv, arrived, let := slowAndBad(t, modern, tt.bad)
+				spec := urlSpec(srv.URL)
+				spec.Timeout = 25 * time.Second
+				f := start(t, Options{}, spec)
+				f.await("s", catalog.Ready)
+				session := f.backend("s").session.Load()
+				slow := f.goTry(toolCall("echo", `{"where":"slow"}`))
+				receive(t, arrived)
+
+				_, err := f.try(toolCall("echo", `{"where":"bad"}`))
+				var un *catalog.Unavailable
+				if !strings.Contains(fmt.Sprint(err), tt.want) || errors.As(err, &un) != tt.sent || tt.sent && (!un.Sent || un.State != catalog.Ready) {
+					t.Errorf("the bad call = %v (%+v), want %s", err, un, tt.want)
+				}
+				f.awaitThat("a look whether the server stands was begun", func() bool { return len(session.check) == 0 })
+				if got := f.must(toolCall("echo", `{}`)); got != "fine" {
+					t.Errorf("the next call = %q", got)
+				}
+				let()
+				if err := receive(t, slow); err != nil {
+					t.Errorf("the call that was under way = %v", err)
+				}
+				if s := f.state("s"); s.State != catalog.Ready || s.Restarts != 0 || f.backend("s").session.Load() != session {
+					t.Errorf("state = %+v, want the same session", s)
+				}
+			})
+		}
+	}
+}
+
+// TestHTTPForbiddenList has a server forbid the list, when a person has to act.
+func TestHTTPForbiddenList(t *testing.T) {
+	var forbid atomic.Bool
+	inner := answering(t, true, nil)
+	srv := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if forbid.Load() && r.Header.Get("Mcp-Method") == "tools/list" {
+			http.Error(w, "no longer", http.StatusForbidden)
+			return
+		}
+		inner.Config.Handler.ServeHTTP(w, r)
+	}))
+	f := start(t, Options{}, urlSpec(srv.URL))
+	f.await("s", catalog.Ready)
+	forbid.Store(true)
+	f.backend("s").poke()
+	if s := f.await("s", catalog.NeedsSignIn); !strings.Contains(s.LastError, "no longer") {
+		t.Errorf("last error = %q", s.LastError)
+	}
+}
+
+// TestHTTPSessionLeft has a server forget its session while a call is under way.
+// That one goes on as long as it likes, and is in nobody's way.
+func TestHTTPSessionLeft(t *testing.T) {
+	setup := func(t *testing.T) (f *fixture, slow <-chan error, let func()) {
+		forget := func(w http.ResponseWriter, _ *http.Request, _ mcptest.Message) { http.NotFound(w, nil) }
+		srv, arrived, let := slowAndBad(t, false, forget)
+		spec := urlSpec(srv.URL)
+		spec.Timeout = 25 * time.Second
+		f = start(t, Options{}, spec)
+		f.await("s", catalog.Ready)
+		slow = f.goTry(toolCall("echo", `{"where":"slow"}`))
+		receive(t, arrived)
+		if _, err := f.try(toolCall("echo", `{"where":"bad"}`)); !errors.As(err, new(*catalog.Unavailable)) {
+			t.Errorf("the call whose session was forgotten = %v", err)
+		}
+		f.must(toolCall("echo", `{}`))
+		if n := f.state("s").Restarts; n != 1 {
+			t.Fatalf("%d new sessions, want 1", n)
+		}
+		return f, slow, let
+	}
+	t.Run("the call ends", func(t *testing.T) {
+		f, slow, let := setup(t)
+		time.Sleep(drainTime + time.Second) // longer than a backend that is not wanted would be given
+		let()
+		if err := receive(t, slow); err != nil {
+			t.Errorf("the call that was under way = %v", err)
+		}
+		f.must(toolCall("echo", `{}`)) // the end of the old session is not the end of the new one
+		if n := f.state("s").Restarts; n != 1 {
+			t.Errorf("%d new sessions, want 1", n)
+		}
+	})
+	t.Run("the router stops", func(t *testing.T) {
+		f, slow, _ := setup(t)
+		f.stop()
+		if err := receive(t, slow); !errors.As(err, new(*catalog.Unavailable)) {
+			t.Errorf("the call that was under way = %v", err)
+		}
+	})
+	t.Run("it is no longer wanted", func(t *testing.T) {
+		f, slow, _ := setup(t)
+		f.Apply(nil)
+		if err := receive(t, slow); !errors.As(err, new(*catalog.Unavailable)) {
+			t.Errorf("the call that was under way = %v", err)
+		}
+	})
+}
+
+// TestHTTPClosed begins a call on a session that was ended meanwhile: it is not
+// sent, and told so.
+func TestHTTPClosed(t *testing.T) {
+	var calls atomic.Int32
+	srv := answering(t, true, func(http.ResponseWriter, *http.Request, mcptest.Message) { calls.Add(1) })
+	f := start(t, Options{}, urlSpec(srv.URL))
+	f.await("s", catalog.Ready)
+	s := f.backend("s").session.Load()
+	s.Close()
+	_, err := s.call(t.Context(), toolCall("echo", `{}`), func() {})
+	if !errors.As(err, new(*lostError)) || wasSent(err) || calls.Load() != 0 {
+		t.Errorf("call = %v after %d requests, want one that was not sent", err, calls.Load())
+	}
+}
+
+// TestSSEStreamEnds has the one stream end on which the answer would have come:
+// it is not waited for.
+func TestSSEStreamEnds(t *testing.T) {
+	inner := server.NewMCPServer("n", "1")
+	arrived, release := make(chan struct{}, 1), make(chan struct{})
+	defer close(release)
+	inner.AddTool(mcp.NewTool("echo"), func(_ context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		if r.GetString("x", "") == "slow" {
+			arrived <- struct{}{}
+			<-release
+		}
+		return mcp.NewToolResultText("fine"), nil
+	})
+	srv := listen(t, server.NewSSEServer(inner))
+	spec := urlSpec(srv.URL + "/sse")
+	spec.Timeout = time.Hour
+	f := start(t, Options{}, spec)
+	f.await("s", catalog.Ready)
+	slow := f.goTry(toolCall("echo", `{"x":"slow"}`))
+	receive(t, arrived)
+	srv.CloseClientConnections()
+	var un *catalog.Unavailable
+	if err := receive(t, slow); !errors.As(err, &un) || !un.Sent {
+		t.Errorf("call = %v, want one whose server went away", err)
+	}
+	f.must(toolCall("echo", `{}`))
+}
+
 // TestHTTPSessionForgotten has a server of an older revision forget its session:
 // the call it was noticed in is not made again, the next one succeeds.
 func TestHTTPSessionForgotten(t *testing.T) {
@@ -269,7 +484,7 @@ func answering(t *testing.T, modern bool, reply func(w http.ResponseWriter, r *h
 			result(`{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"n","version":"v"}}}`)
 		case m.Method == "initialize" && !modern:
 			w.Header().Set("Mcp-Session-Id", "x")
-			result(`{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"n","version":"v"}}`)
+			result(`{"protocolVersion":"2025-06-18","capabilities":{"tools":{},"logging":{}},"serverInfo":{"name":"n","version":"v"}}`)
 		case m.ID == nil:
 			w.WriteHeader(http.StatusAccepted)
 		case m.Method == "tools/list":
@@ -357,10 +572,10 @@ func TestHTTPAnswers(t *testing.T) {
 				got = err.Error()
 			}
 			if !strings.Contains(got, tt.want) || len(got) > 70<<10 {
-				t.Errorf("call = %q, want %q", clip(got, 300), tt.want)
+				t.Errorf("call = %q, want %q", catalog.Clip(got, 300), tt.want)
 			}
 			if strings.Contains(got, srv.URL) {
-				t.Errorf("the error tells the URL, which may hold a secret: %s", clip(got, 300))
+				t.Errorf("the error tells the URL, which may hold a secret: %s", catalog.Clip(got, 300))
 			}
 			bad.Store(false)
 			if got := f.must(toolCall("echo", `{}`)); got != "fine" {
@@ -393,12 +608,12 @@ func TestHTTPRequest(t *testing.T) {
 			}
 			call := toolCall("echo", `{"where":"Wien"}`)
 			call.Meta = json.RawMessage(`{"traceparent":"t","io.modelcontextprotocol/clientInfo":{"name":"canary"},"io.modelcontextprotocol\/x":"canary","progressToken":"canary"}`)
-			call.Caller = &asker{can: map[string]bool{"roots": true}, quiet: true}
+			call.Caller = &asker{can: map[string]bool{"roots": true}, quiet: true, level: "notice"}
 			call.Retry = &catalog.Answers{Responses: json.RawMessage(`{"q": {"action":"accept"}}`), State: "st\"ate"}
 			f.must(call)
 			want := `{"name":"echo","arguments":{"where":"Wien"},"_meta":{"traceparent":"t"`
 			if modern {
-				want += `,"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"toolrouter","version":"9"},"io.modelcontextprotocol/clientCapabilities":{"roots":{}}`
+				want += `,"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"toolrouter","version":"9"},"io.modelcontextprotocol/clientCapabilities":{"roots":{}},"io.modelcontextprotocol/logLevel":"notice"`
 			}
 			want += `},"inputResponses":{"q":{"action":"accept"}},"requestState":"st\"ate"}`
 			if params != want {
@@ -522,22 +737,16 @@ func TestHTTPRedirect(t *testing.T) {
 func TestHTTPCancel(t *testing.T) {
 	for _, modern := range []bool{true, false} {
 		t.Run(fmt.Sprint("modern ", modern), func(t *testing.T) {
-			var mu sync.Mutex
-			var asked, cancelled string
-			closed := make(chan struct{})
+			asked, closed, cancelled := make(chan string, 1), make(chan struct{}), make(chan string, 1)
 			inner := answering(t, modern, func(_ http.ResponseWriter, r *http.Request, m mcptest.Message) {
-				mu.Lock()
-				asked = string(m.ID)
-				mu.Unlock()
+				asked <- string(m.ID)
 				<-r.Context().Done()
 				close(closed)
 			})
 			srv := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body)
 				if bytes.Contains(body, []byte(`"notifications/cancelled"`)) {
-					mu.Lock()
-					cancelled = string(body)
-					mu.Unlock()
+					cancelled <- string(body)
 				}
 				r.Body = io.NopCloser(bytes.NewReader(body))
 				inner.Config.Handler.ServeHTTP(w, r)
@@ -545,30 +754,40 @@ func TestHTTPCancel(t *testing.T) {
 			f := start(t, Options{}, urlSpec(srv.URL))
 			f.await("s", catalog.Ready)
 			ctx, cancel := context.WithCancel(t.Context())
-			time.AfterFunc(50*time.Millisecond, cancel)
-			if _, err := f.Call(ctx, toolCall("echo", `{}`)); !errors.Is(err, context.Canceled) {
+			defer cancel()
+			result := make(chan error, 1)
+			go func() { // ends with the call
+				_, err := f.Call(ctx, toolCall("echo", `{}`))
+				result <- err
+			}()
+			id := receive(t, asked)
+			cancel()
+			if err := receive(t, result); !errors.Is(err, context.Canceled) {
 				t.Errorf("call = %v", err)
 			}
-			select {
-			case <-closed:
-			case <-time.After(5 * time.Second):
-				t.Fatal("the request was not closed")
+			receive(t, closed)
+			if !modern {
+				if got := receive(t, cancelled); !strings.Contains(got, `"requestId":`+id) {
+					t.Errorf("notification: %q for request %s", got, id)
+				}
 			}
-			told := func() bool {
-				mu.Lock()
-				defer mu.Unlock()
-				return strings.Contains(cancelled, `"requestId":`+asked)
-			}
-			if modern {
-				time.Sleep(50 * time.Millisecond)
-			} else {
-				eventually(2*time.Second, told)
-			}
-			if told() == modern {
-				t.Errorf("notification: %q for request %s", cancelled, asked)
+			f.stop() // what was on its way has arrived
+			if len(cancelled) > 0 {
+				t.Errorf("needless notification: %q", <-cancelled)
 			}
 		})
 	}
+}
+
+// receive waits for what another goroutine sends, generously.
+func receive[T any](t *testing.T, c <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(20 * time.Second):
+		t.Fatal("nothing came")
+	}
+	return v
 }
 
 func TestLimitedBody(t *testing.T) {

@@ -22,16 +22,16 @@ import (
 // httpWire is a wire over one of mcp-go's HTTP transports.
 type httpWire struct {
 	transport.HTTPConnection
-	name   string  // of the transport, for messages
-	modern bool    // revision 2026-07-28: no sessions, and a closed request is a cancelled one
-	poster *poster // set when the handshake is made; nil leaves all to mcp-go
-	last   atomic.Int64
-	gone   chan struct{}
-	once   sync.Once
-	err    error
-	wg     group // cancellations on their way
+	modern  bool    // revision 2026-07-28: no sessions, and a closed request is a cancelled one
+	suspect func()  // is told that a connection broke off; the server may be gone
+	poster  *poster // set when the handshake is made; nil leaves all to mcp-go
+	last    atomic.Int64
+	gone    chan struct{}
+	once    sync.Once
+	err     error
+	wg      group // cancellations and commands on their way
 
-	open context.Context // until Close
+	open context.Context // until no request can be answered any more
 	shut context.CancelFunc
 }
 
@@ -40,8 +40,8 @@ var _ wire = (*httpWire)(nil)
 // firstID is beyond those mcp-go's client gives, which counts from one.
 const firstID = 1 << 20
 
-func newHTTPWire(t transport.HTTPConnection, name string, modern bool) *httpWire {
-	w := &httpWire{HTTPConnection: t, name: name, modern: modern, gone: make(chan struct{})}
+func newHTTPWire(t transport.HTTPConnection, modern bool, suspect func()) *httpWire {
+	w := &httpWire{HTTPConnection: t, modern: modern, suspect: suspect, gone: make(chan struct{})}
 	w.open, w.shut = context.WithCancel(context.Background())
 	w.last.Store(firstID)
 	return w
@@ -68,6 +68,9 @@ func (w *httpWire) fail(err error) {
 }
 
 func (w *httpWire) request(ctx context.Context, method string, params json.RawMessage, header http.Header) (json.RawMessage, error) {
+	if w.open.Err() != nil {
+		return nil, &lostError{err: w.cause()}
+	}
 	id := w.last.Add(1)
 	within, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -83,7 +86,7 @@ func (w *httpWire) request(ctx context.Context, method string, params json.RawMe
 		}
 		return nil, context.Cause(ctx)
 	case w.open.Err() != nil:
-		return nil, &lostError{sent: true, err: errClosed}
+		return nil, &lostError{sent: true, err: w.cause()}
 	}
 	switch cause := fault.err.Load(); {
 	case cause != nil:
@@ -91,7 +94,7 @@ func (w *httpWire) request(ctx context.Context, method string, params json.RawMe
 	case strings.Contains(err.Error(), "unexpected nil response"): // mcp-go's words
 		return nil, &lostError{sent: true, err: errors.New("the server ended its stream without an answer")}
 	}
-	return nil, w.failure(err)
+	return nil, w.failure(method, err)
 }
 
 // exchange sends one request and reads its answer, with mcp-go where that takes
@@ -131,7 +134,7 @@ func (w *httpWire) read(id int64, resp *transport.JSONRPCResponse) (json.RawMess
 		return nil, fault
 	}
 	if got, ok := resp.ID.Value().(int64); !ok || got != id {
-		return nil, fmt.Errorf("the server answered another request, %s", clip(resp.ID.String(), 40))
+		return nil, fmt.Errorf("the server answered another request, %s", catalog.Clip(resp.ID.String(), 40))
 	}
 	if resp.Result == nil {
 		return nil, errNothing
@@ -139,8 +142,11 @@ func (w *httpWire) read(id int64, resp *transport.JSONRPCResponse) (json.RawMess
 	return resp.Result, nil
 }
 
-// failure tells a lost connection from a bad answer.
-func (w *httpWire) failure(err error) error {
+// failure tells a lost connection from a bad answer. A server that cannot be
+// reached, has forgotten the session or wants a person to sign in is lost for
+// every call; a connection that broke off, or a call that was forbidden, may be
+// that one's alone.
+func (w *httpWire) failure(method string, err error) error {
 	if errors.Is(err, transport.ErrSessionTerminated) {
 		if w.modern {
 			return errors.New("the server answered 404 Not Found")
@@ -152,8 +158,12 @@ func (w *httpWire) failure(err error) error {
 	cause := plainHTTPError(err)
 	var signIn *signInError
 	switch {
+	case errors.As(err, &signIn) && signIn.status == http.StatusForbidden && method == string(mcp.MethodToolsCall):
+		return signIn.ofCall()
 	case errors.As(err, &signIn):
-		w.fail(signIn)
+		if signIn.status == http.StatusUnauthorized || method == string(mcp.MethodToolsList) {
+			w.fail(signIn)
+		}
 		return signIn
 	case errors.Is(err, errTooLarge):
 		return errTooLarge
@@ -161,8 +171,8 @@ func (w *httpWire) failure(err error) error {
 		w.fail(cause)
 		return &lostError{err: cause}
 	case brokenOff(err):
-		w.fail(cause)
-		return &lostError{sent: true, err: cause}
+		w.suspect()
+		return &lostError{sent: true, err: fmt.Errorf("the connection broke off before the answer: %w", cause)}
 	}
 	return cause
 }
@@ -192,6 +202,16 @@ func (w *httpWire) cancel(id int64, why error) {
 	})
 }
 
+// command sends on a connection of its own, and does not wait for it.
+func (w *httpWire) command(method string, params json.RawMessage) error {
+	w.wg.Go(func() { // ends by its deadline; Close waits
+		ctx, stop := context.WithTimeout(context.Background(), answerTimeout)
+		defer stop()
+		_, _ = w.request(ctx, method, params, nil)
+	})
+	return nil
+}
+
 func (w *httpWire) notify(ctx context.Context, method string, params json.RawMessage) error {
 	var fields map[string]any
 	if params != nil {
@@ -209,10 +229,15 @@ func notification(method string, fields map[string]any) mcp.JSONRPCNotification 
 	}
 }
 
+// end marks the connection as lost, and ends the requests under way.
+func (w *httpWire) end(why error) {
+	w.fail(why)
+	w.shut()
+}
+
 // Close ends the requests under way and the session.
 func (w *httpWire) Close() error {
-	w.fail(errClosed)
-	w.shut()
+	w.end(errClosed)
 	err := w.HTTPConnection.Close()
 	w.wg.Wait()
 	return err

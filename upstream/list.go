@@ -51,7 +51,7 @@ func (s *session) list(ctx context.Context) ([]json.RawMessage, error) {
 		case page.NextCursor == "":
 			return all, nil
 		case seen[page.NextCursor]:
-			return nil, fmt.Errorf("the cursor %q came twice: the pages go round", clip(page.NextCursor, 40))
+			return nil, fmt.Errorf("the cursor %q came twice: the pages go round", catalog.Clip(page.NextCursor, 40))
 		}
 		seen[page.NextCursor] = true
 		cursor, err := json.Marshal(page.NextCursor)
@@ -68,7 +68,7 @@ func (s *session) list(ctx context.Context) ([]json.RawMessage, error) {
 // neither.
 func (s *session) sort(definitions []json.RawMessage) (tools []*catalog.Tool, held map[string]string) {
 	held = map[string]string{}
-	seen := map[string]bool{}
+	public := map[string]string{} // the tools' own names, by the public ones
 	mirrored := map[string]*mcp.Tool{}
 	for i, raw := range definitions {
 		t, err := catalog.NewTool(s.spec.Name, raw)
@@ -76,18 +76,21 @@ func (s *session) sort(definitions []json.RawMessage) (tools []*catalog.Tool, he
 			held[nameOf(raw, i)] = err.Error()
 			continue
 		}
-		if !s.spec.serves(t.ID.Tool) {
+		if !s.spec.Serves(t.ID.Tool) {
 			continue
 		}
-		if seen[t.ID.Tool] {
+		if first, taken := public[t.Name]; taken {
 			held[t.ID.Tool] = "it is listed twice; the first counts"
+			if first != t.ID.Tool {
+				held[t.ID.Tool] = fmt.Sprintf("its public name, %s, is that of %q already", t.Name, first)
+			}
 			continue
 		}
 		if err := s.mirror(t, mirrored); err != nil {
 			held[t.ID.Tool] = err.Error()
 			continue
 		}
-		seen[t.ID.Tool] = true
+		public[t.Name] = t.ID.Tool
 		tools = append(tools, t)
 	}
 	s.headerTool.Store(&mirrored)
@@ -114,7 +117,7 @@ func nameOf(raw json.RawMessage, i int) string {
 		Name string `json:"name"`
 	}
 	if json.Unmarshal(raw, &d) == nil && d.Name != "" {
-		return clip(catalog.Printable(d.Name), catalog.MaxToolName)
+		return catalog.Clip(catalog.Printable(d.Name), catalog.MaxToolName)
 	}
 	return fmt.Sprintf("#%d", i+1)
 }

@@ -144,15 +144,15 @@ func (m *Manager) Run(ctx context.Context) error {
 // backend that sleeps is started, one that is being started is waited for, both
 // within the deadline of ctx and the backend's timeout. The error is a
 // *catalog.RPCError if the backend answered with one, a *catalog.Unavailable if
-// it could not be reached or ended meanwhile, the context's own if that ended,
-// and otherwise tells what went wrong.
+// it could not be reached, ended meanwhile or was not sent the call in time, the
+// context's own if that ended, and otherwise tells what went wrong.
 func (m *Manager) Call(ctx context.Context, call catalog.Call) (json.RawMessage, error) {
 	for {
 		b := (*m.backends.Load())[call.ID.Server]
 		if b == nil {
 			return nil, fmt.Errorf("call %s: no server of that name is configured", call.ID)
 		}
-		if !b.spec.serves(call.ID.Tool) {
+		if !b.spec.Serves(call.ID.Tool) {
 			return nil, fmt.Errorf("call %s: the configuration does not allow this tool", call.ID)
 		}
 		result, err := b.call(ctx, call)
@@ -171,25 +171,4 @@ func (m *Manager) Servers() []catalog.Server {
 	}
 	slices.SortFunc(list, func(a, b catalog.Server) int { return strings.Compare(a.Name, b.Name) })
 	return list
-}
-
-// Stderr is the end of what a child process wrote to its standard error, at most
-// 64 KiB, over all its starts. It is the backend's own text: clean it before it
-// is shown.
-func (m *Manager) Stderr(server string) []byte {
-	if b := (*m.backends.Load())[server]; b != nil {
-		return b.stderr.Bytes()
-	}
-	return nil
-}
-
-// Refresh lists a backend's tools now, starting it if it does not run. It
-// returns when the listing has been taken by Options.Listed, or with the reason
-// why there is none.
-func (m *Manager) Refresh(ctx context.Context, server string) error {
-	b := (*m.backends.Load())[server]
-	if b == nil {
-		return fmt.Errorf("list tools of %s: no server of that name is configured", server)
-	}
-	return b.refresh(ctx)
 }

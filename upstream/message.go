@@ -2,9 +2,11 @@ package upstream
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 
 	"toolrouter/internal/catalog"
@@ -88,18 +90,52 @@ func (m *message) put(key string, value []byte) int {
 	return -1
 }
 
-// rpcError reads an error as a backend sent it. Some servers send a bare string.
+// rpcError reads an error as a backend sent it, in valid JSON. Servers send bare
+// strings, codes such as "ENOENT" or -32000.0, and messages that are none:
+// whatever can be read is told.
 func rpcError(raw json.RawMessage) *catalog.RPCError {
-	e := &catalog.RPCError{}
-	if json.Unmarshal(raw, e) == nil {
-		e.Data = bytes.Clone(e.Data)
-		return e
+	e := &catalog.RPCError{Code: codeInternal}
+	word := "" // a code that is no number
+	err := eachMember(raw, func(key, value []byte) {
+		switch string(key) {
+		case "code":
+			e.Code, word = errorCode(value)
+		case "message":
+			e.Message = plainText(value)
+		case "data":
+			e.Data = value
+		}
+	})
+	if err != nil {
+		e.Message = plainText(raw)
 	}
-	e = &catalog.RPCError{Code: codeInternal}
-	if json.Unmarshal(raw, &e.Message) != nil {
-		e.Message = "the server answered with an error of an unknown shape"
+	switch {
+	case word != "" && e.Message != "":
+		e.Message = word + ": " + e.Message
+	case e.Message == "":
+		e.Message = cmp.Or(word, "the server answered with an error and no message")
 	}
 	return e
+}
+
+// errorCode reads the code of an error. One that is no whole number comes back
+// as a word.
+func errorCode(value []byte) (code int, word string) {
+	text := plainText(value)
+	if f, err := strconv.ParseFloat(text, 64); err == nil && f == math.Trunc(f) && math.Abs(f) <= math.MaxInt32 {
+		return int(f), ""
+	}
+	return codeInternal, text
+}
+
+// plainText is what a JSON string says, nothing for null, and anything else as it
+// is spelt.
+func plainText(value []byte) string {
+	var s string
+	if json.Unmarshal(value, &s) != nil {
+		return string(value)
+	}
+	return s
 }
 
 // eachMember calls f with each key, as it is written between its quotes, and

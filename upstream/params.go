@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -100,7 +101,7 @@ func (m *requestMeta) callParams(call catalog.Call, token string) (json.RawMessa
 	} else if err := json.Compact(b, call.Arguments); err != nil {
 		return nil, fmt.Errorf("arguments: %w", err)
 	}
-	if err := appendMeta(b, call.Meta, token, m[capabilitiesOf(call.Caller)]); err != nil {
+	if err := m.appendMeta(b, call, token); err != nil {
 		return nil, err
 	}
 	if err := appendAnswers(b, call.Retry); err != nil {
@@ -112,13 +113,13 @@ func (m *requestMeta) callParams(call catalog.Call, token string) (json.RawMessa
 
 // appendMeta writes _meta if there is anything to say: the client's own entries,
 // the progress token, and what the revision wants.
-func appendMeta(b *bytes.Buffer, client json.RawMessage, token, ours string) error {
+func (m *requestMeta) appendMeta(b *bytes.Buffer, call catalog.Call, token string) error {
 	comma := `,"_meta":{`
-	if len(client) > 0 {
-		if !json.Valid(client) {
+	if len(call.Meta) > 0 {
+		if !json.Valid(call.Meta) {
 			return fmt.Errorf("_meta: invalid JSON")
 		}
-		err := eachMember(client, func(key, value []byte) {
+		err := eachMember(call.Meta, func(key, value []byte) {
 			if protocolKey(key) {
 				return
 			}
@@ -135,15 +136,27 @@ func appendMeta(b *bytes.Buffer, client json.RawMessage, token, ours string) err
 		fmt.Fprintf(b, `%s"progressToken":%q`, comma, token)
 		comma = ","
 	}
-	if ours != "" {
+	if ours := m[capabilitiesOf(call.Caller)]; ours != "" {
 		b.WriteString(comma)
 		b.WriteString(ours)
 		comma = ","
+		appendLogLevel(b, call.Caller)
 	}
 	if comma == "," {
 		b.WriteByte('}')
 	}
 	return nil
+}
+
+// appendLogLevel asks for the log messages that the client wants.
+func appendLogLevel(b *bytes.Buffer, caller catalog.Caller) {
+	if caller == nil {
+		return
+	}
+	if level := caller.LogLevel(); level != "" {
+		b.WriteString(`,"` + mcp.MetaKeyLogLevel + `":`)
+		b.Write(strconv.AppendQuote(b.AvailableBuffer(), level))
+	}
 }
 
 // protocolKey reports whether a key of _meta, as it is spelt between its quotes,

@@ -83,5 +83,11 @@ type lostError struct {
 func (e *lostError) Error() string { return e.err.Error() }
 func (e *lostError) Unwrap() error { return e.err }
 
+// unsentError says that a request was given up before the backend was sent it.
+type unsentError struct{ cause error }
+
+func (e *unsentError) Error() string { return "the server reads no input: " + e.cause.Error() }
+func (e *unsentError) Unwrap() error { return e.cause }
+
 // errNothing is an answer that says nothing.
 var errNothing = errors.New("the server answered with neither a result nor an error")

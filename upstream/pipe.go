@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/mark3labs/mcp-go/client/transport"
 	"github.com/mark3labs/mcp-go/mcp"
@@ -21,11 +20,10 @@ import (
 )
 
 const (
-	writeTimeout = 10 * time.Second // for one message to a child that reads slowly
-	writeQueue   = 64               // messages that wait to be written; then callers wait
-	fullBatch    = 64 << 10         // bytes that are written together: a pipe's usual room
-	keepBatch    = 16 << 10         // a buffer larger than this is given back
-	maxAsked     = 16               // requests of one backend that are being answered
+	writeQueue = 64       // messages that wait to be written; then callers wait
+	fullBatch  = 64 << 10 // bytes that are written together: a pipe's usual room
+	keepBatch  = 16 << 10 // a buffer larger than this is given back
+	maxAsked   = 16       // requests of one backend that are being answered
 )
 
 // wire carries requests to a backend as raw bytes. It is a transport of mcp-go,
@@ -34,16 +32,22 @@ type wire interface {
 	transport.Interface
 
 	// request sends a request and gives the result as it came. The error is a
-	// *catalog.RPCError, a *lostError, the cause of ctx's end, or says what was
-	// wrong with this one answer. The header is for HTTP only.
+	// *catalog.RPCError, a *lostError, the cause of ctx's end (in an *unsentError
+	// if the backend was sent nothing), or says what was wrong with this one
+	// answer. The header is for HTTP only.
 	request(ctx context.Context, method string, params json.RawMessage, header http.Header) (json.RawMessage, error)
 
 	// notify sends a notification. It may take as long as ctx lets it.
 	notify(ctx context.Context, method string, params json.RawMessage) error
 
-	// lost is closed when the connection is gone; cause tells why.
+	// command sends a request whose answer does not matter. It does not block.
+	command(method string, params json.RawMessage) error
+
+	// lost is closed when the connection is gone; cause tells why. fail has it
+	// gone; the first reason counts.
 	lost() <-chan struct{}
 	cause() error
+	fail(error)
 }
 
 // listener takes what a backend sends of its own accord.
@@ -55,21 +59,21 @@ type listener interface {
 	asked(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, *catalog.RPCError)
 }
 
-// deadlineWriter is the writing end of a pipe or connection.
-type deadlineWriter interface {
-	io.WriteCloser
-	SetWriteDeadline(time.Time) error
-}
-
 // pipe is a wire over a pair of byte streams, one message a line. Reading and
 // writing have a goroutine each, so that neither a caller that gives up nor a
-// child that does not read holds up the others.
+// child that does not read holds up the others. A write may take as long as the
+// child likes, which may be busy with a call: callers wait by their own time,
+// and only so many messages at once.
 type pipe struct {
-	in   deadlineWriter
+	in   io.WriteCloser // whose Close frees a Write that is stuck
 	to   listener
 	why  func(error) error // knows better why the connection is lost
 	log  *slog.Logger
 	pend *pending
+
+	// replies keeps the channels that carry replies. One goes back only after its
+	// reply was taken, so none ever holds an old one.
+	replies sync.Pool
 
 	queue chan *outgoing
 	gone  chan struct{} // closed by fail
@@ -78,7 +82,6 @@ type pipe struct {
 	wg    sync.WaitGroup
 
 	noise   atomic.Int64 // lines that were no messages
-	strays  atomic.Int64 // replies nobody waits for
 	askMu   sync.Mutex
 	asking  map[string]context.CancelFunc // requests of the backend, by their id
 	askLife context.Context
@@ -88,20 +91,37 @@ type pipe struct {
 // outgoing is a message on its way out.
 type outgoing struct {
 	frame []byte
-	taken atomic.Bool // the writer has it: the backend may see it
+	where atomic.Int32
+}
+
+// Where a message on its way out is.
+const (
+	queued  = iota
+	taken   // the writer has it: the backend may see it
+	dropped // its sender has given it up: it is not written
+)
+
+// drop gives a message up, and reports whether there was still time for that.
+func (o *outgoing) drop() bool {
+	if !o.where.CompareAndSwap(queued, dropped) {
+		return false
+	}
+	o.frame = nil // it may stay in the queue for long
+	return true
 }
 
 var _ wire = (*pipe)(nil)
 
 // newPipe begins to read and write. It ends when close is called, when out
 // ends, or when in takes no more.
-func newPipe(in deadlineWriter, out io.Reader, to listener, why func(error) error, log *slog.Logger) *pipe {
+func newPipe(in io.WriteCloser, out io.Reader, to listener, why func(error) error, log *slog.Logger) *pipe {
 	p := &pipe{
 		in: in, to: to, why: why, log: log, pend: newPending(),
 		queue:  make(chan *outgoing, writeQueue),
 		gone:   make(chan struct{}),
 		asking: map[string]context.CancelFunc{},
 	}
+	p.replies.New = func() any { return make(chan reply, 1) }
 	p.askLife, p.stopAsk = context.WithCancel(context.Background())
 	p.wg.Go(func() { p.readAll(out) }) // ends with out; Close waits
 	p.wg.Go(p.writeAll)                // ends with gone; Close waits
@@ -143,7 +163,10 @@ func (p *pipe) writeAll() {
 		case o := <-p.queue:
 			b.take(o, p.queue)
 		}
-		n, err := p.write(b.bytes)
+		if len(b.bytes) == 0 {
+			continue // all were given up
+		}
+		n, err := p.in.Write(b.bytes)
 		if err != nil {
 			if n == 0 {
 				b.giveBack()
@@ -167,8 +190,9 @@ func (b *batch) take(o *outgoing, queue <-chan *outgoing) {
 		b.bytes = nil
 	}
 	for {
-		o.taken.Store(true)
-		b.bytes, b.of = append(b.bytes, o.frame...), append(b.of, o)
+		if o.where.CompareAndSwap(queued, taken) {
+			b.bytes, b.of = append(b.bytes, o.frame...), append(b.of, o)
+		}
 		if len(b.bytes) >= fullBatch {
 			return
 		}
@@ -183,15 +207,8 @@ func (b *batch) take(o *outgoing, queue <-chan *outgoing) {
 // giveBack says of all messages that the backend has surely not seen them.
 func (b *batch) giveBack() {
 	for _, o := range b.of {
-		o.taken.Store(false)
+		o.where.Store(queued)
 	}
-}
-
-func (p *pipe) write(b []byte) (n int, err error) {
-	if err := p.in.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-		return 0, err
-	}
-	return p.in.Write(b)
 }
 
 // enqueue hands a message to the writer, waiting for room as long as ctx lets it.
@@ -207,16 +224,12 @@ func (p *pipe) enqueue(ctx context.Context, o *outgoing) error {
 	case <-p.gone:
 		return &lostError{err: p.err}
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return &unsentError{context.Cause(ctx)}
 	}
 }
 
-// replies keeps the channels that carry replies. One goes back only after its
-// reply was taken, so none ever holds an old one.
-var replies = sync.Pool{New: func() any { return make(chan reply, 1) }}
-
 func (p *pipe) request(ctx context.Context, method string, params json.RawMessage, _ http.Header) (json.RawMessage, error) {
-	c := replies.Get().(chan reply)
+	c := p.replies.Get().(chan reply)
 	id, err := p.pend.add(c)
 	if err != nil {
 		return nil, &lostError{err: err}
@@ -228,10 +241,14 @@ func (p *pipe) request(ctx context.Context, method string, params json.RawMessag
 	}
 	select {
 	case r := <-c:
-		replies.Put(c)
-		return r.read(out.taken.Load())
+		p.replies.Put(c)
+		return r.read(out.where.Load() == taken)
 	case <-ctx.Done():
-		if p.pend.drop(id) && method != string(mcp.MethodInitialize) {
+		waited := p.pend.drop(id)
+		if out.drop() {
+			return nil, &unsentError{context.Cause(ctx)}
+		}
+		if waited && method != string(mcp.MethodInitialize) {
 			p.cancel(id, context.Cause(ctx))
 		}
 		return nil, context.Cause(ctx)
@@ -258,9 +275,30 @@ func (p *pipe) cancel(id int64, why error) {
 	if err != nil { // a number and a string always marshal
 		return
 	}
+	p.offer(encodeNotification(string(mcp.MethodNotificationCancelled), params))
+}
+
+// command leaves the answer in a channel that nobody reads. What is sent after it
+// the backend sees after it.
+func (p *pipe) command(method string, params json.RawMessage) error {
+	id, err := p.pend.add(make(chan reply, 1))
+	if err != nil {
+		return &lostError{err: err}
+	}
+	if !p.offer(encodeRequest(id, method, params)) {
+		p.pend.drop(id)
+		return errors.New("the server reads no input")
+	}
+	return nil
+}
+
+// offer hands a message to the writer if there is room at once.
+func (p *pipe) offer(frame []byte) bool {
 	select {
-	case p.queue <- &outgoing{frame: encodeNotification(string(mcp.MethodNotificationCancelled), params)}:
+	case p.queue <- &outgoing{frame: frame}:
+		return true
 	default:
+		return false
 	}
 }
 
@@ -319,7 +357,7 @@ func (p *pipe) readAll(out io.Reader) {
 func (p *pipe) countNoise(line []byte) {
 	n := p.noise.Add(1)
 	if n&(n-1) == 0 { // 1, 2, 4, 8 …
-		p.log.Warn("junk on standard output", "lines", n, "line", clip(catalog.Printable(string(line[:min(len(line), 256)])), 120))
+		p.log.Warn("junk on standard output", "lines", n, "line", catalog.Clip(catalog.Printable(string(line[:min(len(line), 256)])), 120))
 	}
 }
 
@@ -336,8 +374,7 @@ func (p *pipe) deliver(m message) {
 	default:
 		id, ok := own(m.id)
 		if !ok || !p.pend.resolve(id, reply{result: bytes.Clone(m.result), fault: bytes.Clone(m.fault)}) {
-			p.strays.Add(1)
-			p.log.Debug("reply nobody waits for", "id", clip(string(m.id), 40))
+			p.log.Debug("reply nobody waits for", "id", catalog.Clip(string(m.id), 40))
 		}
 	}
 }

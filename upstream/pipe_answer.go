@@ -4,32 +4,41 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"time"
+	"fmt"
 
 	"toolrouter/internal/catalog"
 )
 
-// answer has a request of the backend answered, away from the read loop.
+// answer has a request of the backend answered, away from the read loop: that
+// one never waits, neither for a client nor for the backend to read.
 func (p *pipe) answer(id, method string, params json.RawMessage) {
-	ctx, done, ok := p.beginAsk(id)
-	if !ok {
-		p.reply(id, nil, &catalog.RPCError{Code: codeNoCaller, Message: "too many requests are waiting for an answer"})
+	ctx, done, refusal := p.beginAsk(id)
+	if refusal != nil {
+		if !p.offer(encodeReply(id, nil, refusal)) { // it asks, and does not read the answers
+			p.log.Debug("request not answered", "err", refusal)
+		}
 		return
 	}
 	p.wg.Go(func() { // ends with the answer, or with the connection; Close waits
 		defer done()
 		result, fault := p.to.asked(ctx, method, params)
-		if ctx.Err() == nil {
-			p.reply(id, result, fault)
+		select {
+		case <-ctx.Done():
+		case p.queue <- &outgoing{frame: encodeReply(id, result, fault)}:
 		}
 	})
 }
 
-func (p *pipe) beginAsk(id string) (context.Context, func(), bool) {
+// beginAsk gives the context in which a request is answered, which ends after
+// its answer is on its way, and the function that ends it.
+func (p *pipe) beginAsk(id string) (context.Context, func(), *catalog.RPCError) {
 	p.askMu.Lock()
 	defer p.askMu.Unlock()
-	if len(p.asking) >= maxAsked || p.asking[id] != nil || p.askLife.Err() != nil {
-		return nil, nil, false
+	switch {
+	case p.asking[id] != nil:
+		return nil, nil, &catalog.RPCError{Code: codeNoCaller, Message: "a request with this id is already waiting for its answer"}
+	case len(p.asking) >= maxAsked:
+		return nil, nil, &catalog.RPCError{Code: codeNoCaller, Message: fmt.Sprintf("%d requests are already waiting for an answer; ask again later", maxAsked)}
 	}
 	ctx, cancel := context.WithCancel(p.askLife)
 	p.asking[id] = cancel
@@ -38,7 +47,7 @@ func (p *pipe) beginAsk(id string) (context.Context, func(), bool) {
 		p.askMu.Lock()
 		defer p.askMu.Unlock()
 		delete(p.asking, id)
-	}, true
+	}, nil
 }
 
 // cancelled ends the answering of a request that the backend took back.
@@ -56,34 +65,20 @@ func (p *pipe) cancelled(params json.RawMessage) {
 	}
 }
 
-// reply sends the answer to a request of the backend.
-func (p *pipe) reply(id string, result json.RawMessage, fault *catalog.RPCError) {
-	frame, err := encodeReply(id, result, fault)
-	if err != nil {
-		frame, _ = encodeReply(id, nil, &catalog.RPCError{Code: codeInternal, Message: "the answer is no valid JSON"})
+// encodeReply puts the answer to a request of the backend on one line. One that
+// is no valid JSON becomes an error.
+func encodeReply(id string, result json.RawMessage, fault *catalog.RPCError) []byte {
+	b := bytes.NewBufferString(`{"jsonrpc":"2.0","id":` + id + `,"result":`)
+	if fault == nil && json.Compact(b, result) == nil {
+		b.WriteString("}\n")
+		return b.Bytes()
 	}
-	select {
-	case p.queue <- &outgoing{frame: frame}:
-	case <-p.gone:
-	case <-time.After(writeTimeout): // it asks, and does not read the answers
+	if fault == nil {
+		fault = &catalog.RPCError{Code: codeInternal, Message: "the answer is no valid JSON"}
 	}
-}
-
-func encodeReply(id string, result json.RawMessage, fault *catalog.RPCError) ([]byte, error) {
-	b := bytes.NewBufferString(`{"jsonrpc":"2.0","id":` + id)
-	if fault != nil {
-		raw, err := json.Marshal(fault)
-		if err != nil {
-			return nil, err
-		}
-		result = raw
-		b.WriteString(`,"error":`)
-	} else {
-		b.WriteString(`,"result":`)
+	raw, err := json.Marshal(fault)
+	if err != nil { // its data is no valid JSON
+		raw, _ = json.Marshal(&catalog.RPCError{Code: fault.Code, Message: fault.Message})
 	}
-	if err := json.Compact(b, result); err != nil {
-		return nil, err
-	}
-	b.WriteString("}\n")
-	return b.Bytes(), nil
+	return fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"error":%s}`+"\n", id, raw)
 }

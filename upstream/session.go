@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,19 +23,20 @@ const legacyHTTPAnswer = 25 * time.Second
 // session is one connection to a backend, from the handshake until it is lost.
 type session struct {
 	wire
-	spec    Spec
-	version string // of the router
-	log     *slog.Logger
-	child   *child // nil for HTTP
-	http    *http.Client
+	spec  Spec
+	log   *slog.Logger
+	child *child // nil for HTTP
+	http  *http.Client
 
 	about about // what the handshake told; not changed after it
 	meta  *requestMeta
 
 	poke       func()        // the tools may have changed
 	check      chan struct{} // cap 1: look whether the connection still stands
+	calls      group         // under way
 	flights    flights
-	underWay   atomic.Int64                         // calls
+	roots      roots
+	logs       logLevel                             // asked of the backend
 	answered   atomic.Int64                         // calls that came to an end
 	headerTool atomic.Pointer[map[string]*mcp.Tool] // tools with arguments that are repeated in headers
 
@@ -47,19 +49,27 @@ type session struct {
 type about struct {
 	title, version, protocol, instructions string
 	listChanged                            bool // it tells when its tools change
+	logging                                bool // it can be asked for log messages
 }
 
 func (a about) modern() bool { return mcp.IsModernProtocol(a.protocol) }
 
 // call makes one tools/call. extend gives it its time anew.
 func (s *session) call(ctx context.Context, call catalog.Call, extend func()) (json.RawMessage, error) {
-	s.underWay.Add(1)
-	defer s.underWay.Add(-1)
+	var x *flight
 	token := ""
-	if call.Caller != nil {
-		c, flight, done := s.flights.add(ctx, call.Caller, extend)
+	if call.Caller == nil {
+		s.flights.nameless.Add(1)
+		defer s.flights.nameless.Add(-1)
+	} else {
+		var done func()
+		ctx, x, done = s.flights.add(ctx, call.Caller, extend)
 		defer done()
-		ctx, token = c, flight.token
+		token = x.token
+	}
+	if !s.about.modern() {
+		s.wantLogs(call.Caller)
+		s.bringRoots(ctx, x)
 	}
 	params, err := s.meta.callParams(call, token)
 	if err != nil {
@@ -107,19 +117,47 @@ func (s *session) notified(method string, params json.RawMessage) {
 	case "notifications/progress":
 		s.flights.progress(params)
 	case "notifications/message":
-		s.log.Debug("log message", "params", clip(catalog.Printable(string(params)), 500))
-		s.flights.toAll(method, params)
+		s.logMessage(params)
+		s.flights.toOnly(method, params)
 	case "notifications/elicitation/complete":
-		s.flights.toAll(method, params)
+		s.flights.toOnly(method, params)
 	}
 }
 
-// questions are the requests a backend may make of a client, and the capability
-// that answers them.
-var questions = map[string]string{
-	string(mcp.MethodSamplingCreateMessage): "sampling",
-	string(mcp.MethodElicitationCreate):     "elicitation",
-	string(mcp.MethodListRoots):             "roots",
+func (s *session) logMessage(params json.RawMessage) {
+	if s.log.Enabled(context.Background(), slog.LevelDebug) {
+		s.log.Debug("log message", "params", catalog.Clip(catalog.Printable(string(params)), 500))
+	}
+}
+
+// overhear takes out of a call's own stream what belongs to that call because it
+// came there, and can be told from another's in no other way.
+func (s *session) overhear(ctx context.Context, data []byte) bool {
+	x, ok := ctx.Value(flightKey{}).(*flight)
+	if !ok || !bytes.Contains(data, []byte(`"notifications/message"`)) {
+		return false
+	}
+	m, err := parseMessage(data)
+	if err != nil || m.method != "notifications/message" {
+		return false
+	}
+	s.logMessage(m.params)
+	x.notify(m.method, bytes.Clone(m.params))
+	return true
+}
+
+// suspect asks for a look whether the connection still stands.
+func (s *session) suspect() { signal(s.check) }
+
+// ping makes a request that every server answers. Revision 2026-07-28 has no
+// ping.
+func (s *session) ping(ctx context.Context) error {
+	method := mcp.MethodPing
+	if s.about.modern() {
+		method = mcp.MethodServerDiscover
+	}
+	_, err := s.plain(ctx, method, "")
+	return err
 }
 
 // asked implements listener: it puts a question of the backend to the client
@@ -128,13 +166,13 @@ func (s *session) asked(ctx context.Context, method string, params json.RawMessa
 	if method == string(mcp.MethodPing) {
 		return json.RawMessage("{}"), nil
 	}
-	capability, known := questions[method]
-	if !known {
-		return nil, &catalog.RPCError{Code: codeMethodNotFound, Message: "unknown method " + clip(method, 80)}
+	capability := catalog.CapabilityFor(method)
+	switch capability {
+	case "":
+		return nil, &catalog.RPCError{Code: codeMethodNotFound, Message: "unknown method " + catalog.Clip(method, 80)}
+	case "roots":
+		return s.askedRoots(ctx, params)
 	}
-	// Many ask for roots right after the handshake, when nobody is there. An empty
-	// list would be an answer, which some keep for good; after an error they go
-	// on with what they were started with, and ask again when they need it.
 	flight, fault := s.flights.toAsk(ctx, capability)
 	if flight == nil {
 		return nil, fault
@@ -174,7 +212,7 @@ func (s *session) listen() {
 	for s.life.Err() == nil {
 		opened := time.Now()
 		_, err := s.plain(s.life, mcp.MethodSubscriptionsListen, `"notifications":{"toolsListChanged":true}`)
-		if _, ok := errors.AsType[*catalog.RPCError](err); ok {
+		if errors.As(err, new(*catalog.RPCError)) || errors.As(err, new(*signInError)) {
 			s.log.Debug("no news of changed tools", "err", err)
 			return
 		}
@@ -201,9 +239,8 @@ func (s *session) stop() {
 		s.wg.Wait()
 		return
 	}
-	p := s.wire.(*pipe)
-	p.fail(errClosed) // ends the child's input
+	s.fail(errClosed) // ends the child's input
 	s.child.stop()
-	_ = p.Close() // the output has ended with the child
+	_ = s.Close() // the output has ended with the child
 	s.wg.Wait()
 }

@@ -182,8 +182,8 @@ func (s Spec) withDefaults() Spec {
 // stdio reports whether the backend is a child process.
 func (s Spec) stdio() bool { return len(s.Command) > 0 }
 
-// serves reports whether a tool counts: it is allowed, and not denied.
-func (s Spec) serves(tool string) bool {
+// Serves reports whether a tool counts: it is allowed, and not denied.
+func (s Spec) Serves(tool string) bool {
 	return (len(s.Allow) == 0 || matches(s.Allow, tool)) && !matches(s.Deny, tool)
 }
 

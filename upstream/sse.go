@@ -7,13 +7,18 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 
 	"toolrouter/internal/catalog"
 )
 
+// answerTimeout bounds the request that carries an answer or command of ours.
+const answerTimeout = 10 * time.Second
+
 // eventFilter takes events out of a stream before its reader sees them. mcp-go's
 // HTTP+SSE transport knows no requests from the server, and would take one for
-// the reply to a request of the same id.
+// the reply to a request of the same id; and none of its transports tells on
+// which stream a notification came.
 type eventFilter struct {
 	io.Closer
 	src  *bufio.Reader
@@ -69,7 +74,7 @@ func newSSEAnswers(s *session, endpoint func() *url.URL) *sseAnswers {
 
 // take answers an event that is a request, and reports whether it was one. It
 // does not block: one request too many is not answered.
-func (a *sseAnswers) take(data []byte) bool {
+func (a *sseAnswers) take(_ context.Context, data []byte) bool {
 	if !bytes.Contains(data, []byte(`"method"`)) {
 		return false
 	}
@@ -84,23 +89,24 @@ func (a *sseAnswers) take(data []byte) bool {
 	}
 	a.s.wg.Go(func() { // ends with the session, whose stop waits
 		defer func() { <-a.slots }()
-		result, fault := a.s.asked(a.s.life, m.method, m.params)
-		if a.s.life.Err() == nil {
-			a.post(string(m.id), result, fault)
+		ctx, done := context.WithCancel(a.s.life)
+		defer done() // when the answer was sent
+		result, fault := a.s.asked(ctx, m.method, m.params)
+		if ctx.Err() == nil {
+			a.post(ctx, string(m.id), result, fault)
 		}
 	})
 	return true
 }
 
-func (a *sseAnswers) post(id string, result []byte, fault *catalog.RPCError) {
-	ctx, cancel := context.WithTimeout(a.s.life, writeTimeout)
+func (a *sseAnswers) post(ctx context.Context, id string, result []byte, fault *catalog.RPCError) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	to := a.endpoint()
-	body, err := encodeReply(id, result, fault)
-	if to == nil || err != nil {
+	if to == nil {
 		return
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), bytes.NewReader(encodeReply(id, result, fault)))
 	if err != nil {
 		return
 	}

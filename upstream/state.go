@@ -37,7 +37,7 @@ func (b *backend) setStateLocked(state catalog.State, err error) {
 	}
 	b.now.LastError = ""
 	if err != nil {
-		b.now.LastError = clip(catalog.Printable(err.Error()), maxError)
+		b.now.LastError = catalog.Clip(catalog.Printable(err.Error()), maxError)
 	}
 }
 
@@ -70,7 +70,7 @@ func (b *backend) fell(err error, delay time.Duration, keeps bool) {
 // rest enters the state in which the next try is waited for.
 func (b *backend) rest(state catalog.State, err error, delay time.Duration) {
 	if line := b.stderr.takeLast(); line != "" && b.spec.stdio() {
-		err = fmt.Errorf("%w: %s", err, clip(line, maxError/2))
+		err = fmt.Errorf("%w: %s", err, catalog.Clip(line, maxError/2))
 	}
 	b.update(func() {
 		b.next = time.Now().Add(delay)
@@ -94,7 +94,9 @@ func (b *backend) unavailable(err error, sent bool) *catalog.Unavailable {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	u := &catalog.Unavailable{Server: b.spec.Name, State: b.now.State, Since: b.now.Since, Next: b.next, Sent: sent, Err: err}
-	if u.State == catalog.Ready { // the loss was not noted yet
+	if s := b.session.Load(); u.State == catalog.Ready && s != nil && s.cause() == nil {
+		u.Since = time.Time{} // the server is well: it is this call alone
+	} else if u.State == catalog.Ready { // the loss was not noted yet
 		u.State, u.Since = catalog.Starting, time.Now()
 	}
 	if err == nil && b.now.LastError != "" {
@@ -103,14 +105,16 @@ func (b *backend) unavailable(err error, sent bool) *catalog.Unavailable {
 	return u
 }
 
-// acquire gives a session that stands. It starts a backend that sleeps and
-// waits for one that is being started; one that is down is not waited for.
+// acquire gives a session that stands, and counts a call on it: the caller exits
+// its calls. It starts a backend that sleeps and waits for one that is being
+// started; one that is down is not waited for.
 func (b *backend) acquire(ctx context.Context) (*session, error) {
+	var began time.Time
 	for {
 		b.mu.Lock()
 		state, changed := b.now.State, b.changed
 		b.mu.Unlock()
-		if s := b.session.Load(); s != nil && s.cause() == nil {
+		if s := b.session.Load(); s != nil && s.cause() == nil && s.calls.enter() {
 			return s, nil
 		}
 		switch state {
@@ -120,57 +124,18 @@ func (b *backend) acquire(ctx context.Context) (*session, error) {
 			signal(b.wake)
 			return nil, b.unavailable(nil, false)
 		}
+		if began.IsZero() {
+			began = time.Now()
+		}
 		signal(b.wake)
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return nil, b.tooLate(ctx, fmt.Errorf("it was not ready within %v", elapsed(began)))
 		case <-b.quit:
 			return nil, errRetired
 		case <-b.done:
 			return nil, b.unavailable(errors.New("the router is stopping"), false)
 		}
-	}
-}
-
-// refresh has the tools listed now.
-func (b *backend) refresh(ctx context.Context) error {
-	if b.spec.Disabled {
-		return fmt.Errorf("list tools of %s: the server is disabled", b.spec.Name)
-	}
-	done := make(chan error, 1)
-	b.mu.Lock()
-	b.asking = append(b.asking, done)
-	b.mu.Unlock()
-	signal(b.wake)
-	b.poke()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return fmt.Errorf("list tools of %s: %w", b.spec.Name, context.Cause(ctx))
-	case <-b.done:
-		return fmt.Errorf("list tools of %s: %w", b.spec.Name, errRetired)
-	}
-}
-
-// takeAsking gives the Refreshes that the next listing answers.
-func (b *backend) takeAsking() []chan error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	asking := b.asking
-	b.asking = nil
-	return asking
-}
-
-func (b *backend) isAsked() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.asking) > 0
-}
-
-func answer(asking []chan error, err error) {
-	for _, c := range asking {
-		c <- err
 	}
 }

@@ -14,18 +14,16 @@ import (
 )
 
 const (
-	stderrKept = 64 << 10 // bytes of standard error kept for each backend
-	stderrLine = 2 << 10  // bytes of one line that are logged
-	stderrRate = 20       // lines a second that are logged; the rest is only kept
+	stderrLine = 2 << 10 // bytes of one line that are logged
+	stderrRate = 20      // lines a second that are logged
 )
 
-// stderrLog keeps the end of what a backend's processes write to standard
-// error, and logs it line by line.
+// stderrLog logs what a backend's processes write to standard error, line by
+// line, and keeps the last one.
 type stderrLog struct {
 	log *slog.Logger
 
 	mu   sync.Mutex
-	kept []byte
 	last string // the last line that says something, printable
 
 	second int64 // the rate limit's: the second that counted belongs to
@@ -39,7 +37,6 @@ func (s *stderrLog) readAll(r io.Reader) {
 	continued := false
 	for {
 		part, err := b.ReadSlice('\n')
-		s.keep(part)
 		if !continued && len(part) > 0 {
 			s.logLine(string(part))
 		}
@@ -47,15 +44,6 @@ func (s *stderrLog) readAll(r io.Reader) {
 		if err != nil && !continued {
 			return
 		}
-	}
-}
-
-func (s *stderrLog) keep(part []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.kept = append(s.kept, part...)
-	if len(s.kept) > 2*stderrKept { // not at every line
-		s.kept = append(s.kept[:0], s.kept[len(s.kept)-stderrKept:]...)
 	}
 }
 
@@ -76,15 +64,8 @@ func (s *stderrLog) logLine(line string) {
 	case count < stderrRate:
 		s.log.LogAttrs(context.Background(), slog.LevelInfo, "standard error", slog.String("line", line))
 	case count == stderrRate:
-		s.log.Warn("standard error is too much to log; the end of it is kept")
+		s.log.Warn("standard error is too much to log")
 	}
-}
-
-// Bytes gives a copy of what is kept.
-func (s *stderrLog) Bytes() []byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]byte(nil), s.kept[max(0, len(s.kept)-stderrKept):]...)
 }
 
 // takeLast gives the last line since it was taken before.

@@ -52,6 +52,7 @@ func TestStdioFaults(t *testing.T) {
 		kind string
 		want string // of the bad call: its text, or part of its error
 		fail bool
+		late bool // it ends by its time
 	}{
 		{kind: "junk", want: works},
 		{kind: "bytewise", want: works},
@@ -64,12 +65,12 @@ func TestStdioFaults(t *testing.T) {
 		{kind: "asksBadly", want: works},
 		{kind: "floods", want: works},
 		{kind: "verbatim", want: mcptest.Verbatim},
-		{kind: "pretty", want: "were no messages", fail: true},
+		{kind: "pretty", want: "were no messages", fail: true, late: true},
 		{kind: "huge", want: "longer than 16777216 bytes", fail: true},
 		{kind: "hugeLast", want: "longer than 16777216 bytes", fail: true},
 		{kind: "deep", want: "invalid JSON", fail: true},
-		{kind: "stringID", want: "no answer within", fail: true},
-		{kind: "hangs", want: "no answer within 700ms", fail: true},
+		{kind: "stringID", want: "no answer within", fail: true, late: true},
+		{kind: "hangs", want: "no answer within 2s", fail: true, late: true},
 		{kind: "both", want: "a result and an error at once", fail: true},
 		{kind: "neither", want: "neither a result nor an error", fail: true},
 		{kind: "repeated", want: `"result" is there twice`, fail: true},
@@ -79,8 +80,8 @@ func TestStdioFaults(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.kind, func(t *testing.T) {
 			s := spec(tt.kind)
-			if tt.fail && tt.kind != "huge" && tt.kind != "hugeLast" && tt.kind != "deep" {
-				s.Timeout = 700 * time.Millisecond
+			if tt.late {
+				s.Timeout = 2 * time.Second
 			}
 			f := start(t, Options{}, s)
 			f.await("s", catalog.Ready)
@@ -220,24 +221,39 @@ func TestFilter(t *testing.T) {
 	f.must(toolCall("a", `{}`))
 }
 
+// TestTimeoutAndCancel ends calls that have surely arrived: each has reported
+// progress.
 func TestTimeoutAndCancel(t *testing.T) {
 	s := spec("good")
-	s.Timeout = 300 * time.Millisecond
+	s.Timeout = time.Second
 	f := start(t, Options{}, s)
 	f.await("s", catalog.Ready)
-	_, err := f.try(toolCall("sleep", `{"ms":5000}`))
-	if want := "call s/sleep: no answer within 300ms"; err == nil || err.Error() != want || !errors.Is(err, context.DeadlineExceeded) {
+	call := toolCall("progress", `{"count":2,"every_ms":600000}`)
+	call.Caller = &asker{}
+	_, err := f.try(call)
+	if want := "call s/progress: no answer within 1s"; err == nil || err.Error() != want || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("slow call = %v, want %s", err, want)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(50*time.Millisecond, cancel)
-	if _, err := f.Call(ctx, toolCall("sleep", `{"ms":5000}`)); !errors.Is(err, context.Canceled) {
+	defer cancel()
+	call.Caller = &asker{heed: cancel}
+	if _, err := f.Call(ctx, call); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled call = %v", err)
 	}
-	if !eventually(5*time.Second, func() bool { return strings.Count(string(f.Stderr("s")), "mcptest: cancelled") == 2 }) {
-		t.Errorf("the backend was not told: %q", f.Stderr("s"))
-	}
+	f.awaitThat("the backend was told twice", func() bool { return f.log.count("mcptest: cancelled") == 2 })
 	if got := f.must(toolCall("echo", `{"text":"x"}`)); got != "x" {
 		t.Errorf("echo = %q", got)
+	}
+}
+
+// TestCallersDeadline ends a call by its caller's own time, which the error tells.
+func TestCallersDeadline(t *testing.T) {
+	f := start(t, Options{}, spec("hangs"))
+	f.await("s", catalog.Ready)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	_, err := f.Call(ctx, toolCall("echo", `{"x":"bad"}`))
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "call s/echo: no answer within") {
+		t.Errorf("call = %v", err)
 	}
 }

@@ -115,16 +115,14 @@ func (b *backend) start(life context.Context) (*session, error) {
 	})
 	drain(b.wake)
 	drain(b.dirty)
-	asking := b.takeAsking()
 	ctx, cancel := b.untilQuit(life)
 	defer cancel()
 	s, listing, err := b.connect(ctx)
 	if err != nil {
-		answer(asking, fmt.Errorf("start %s: %w", b.spec.Name, err))
 		return nil, err
 	}
 	b.publish(s)
-	answer(asking, b.hand(ctx, listing))
+	b.hand(ctx, listing)
 	return s, nil
 }
 
@@ -179,7 +177,7 @@ func (b *backend) publish(s *session) {
 }
 
 // hand has a listing taken, and declares the backend ready.
-func (b *backend) hand(ctx context.Context, l Listing) error {
+func (b *backend) hand(ctx context.Context, l Listing) {
 	for name, why := range l.Held {
 		b.log.Warn("tool held back", "tool", name, "err", why)
 	}
@@ -192,11 +190,10 @@ func (b *backend) hand(ctx context.Context, l Listing) error {
 		b.now.Tools = len(l.Tools)
 		b.setStateLocked(catalog.Ready, nil)
 		if err != nil {
-			b.now.LastError = clip("its tools could not be kept: "+err.Error(), maxError)
+			b.now.LastError = catalog.Clip("its tools could not be kept: "+err.Error(), maxError)
 		}
 	})
 	b.log.Info("listed", "tools", len(l.Tools), "held", len(l.Held), "protocol", l.Server.Protocol)
-	return err
 }
 
 // serve watches over a session until it is lost or no longer wanted, and tells
@@ -211,7 +208,8 @@ func (b *backend) serve(life context.Context, s *session) error {
 		case <-s.lost():
 			return b.leave(life, s)
 		case <-ctx.Done():
-			b.drain(life, s)
+			b.withdraw()
+			b.drain(life, b.idle(s))
 			s.stop()
 			return nil
 		case <-b.dirty:
@@ -236,54 +234,94 @@ func (b *backend) serve(life context.Context, s *session) error {
 
 // relist lists again. If that fails the old list stays.
 func (b *backend) relist(ctx context.Context, s *session) {
-	asking := b.takeAsking()
-	ctx, cancel := context.WithTimeout(ctx, b.spec.StartTimeout)
+	within, cancel := b.bounded(ctx, s)
 	defer cancel()
-	l, err := b.list(ctx, s)
-	if err != nil {
-		if s.cause() == nil && ctx.Err() == nil {
-			b.log.Warn("cannot list again", "err", err, "retry_in", downAgain)
-			time.AfterFunc(downAgain, b.poke)
-		}
-		answer(asking, err)
-		return
+	l, err := b.list(within, s)
+	switch {
+	case err == nil:
+		b.hand(ctx, l)
+	case s.cause() == nil && ctx.Err() == nil:
+		b.log.Warn("cannot list again", "err", err, "retry_in", downAgain)
+		time.AfterFunc(downAgain, b.poke)
 	}
-	answer(asking, b.hand(ctx, l))
 }
 
-// checkOn looks whether the server still knows the session: its standing stream
-// has ended. The request itself marks the session as lost if not.
+// bounded gives a request of our own the time that a start may take, and no more
+// than the session has: whoever waits for it watches nothing else meanwhile.
+func (b *backend) bounded(ctx context.Context, s *session) (context.Context, context.CancelFunc) {
+	limit := b.spec.StartTimeout
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, &timeoutError{limit})
+	b.wg.Go(func() { // ends with ctx; end waits
+		select {
+		case <-s.lost():
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	return ctx, cancel
+}
+
+// checkOn looks whether the server still stands: its standing stream has ended,
+// or the connection of a call broke off, which may have been that one alone. Any
+// answer will do. A refused connection or an unknown session ends the session by
+// itself; what breaks off is tried once more, over a connection of its own.
 func (b *backend) checkOn(ctx context.Context, s *session) {
-	ctx, cancel := context.WithTimeout(ctx, b.spec.StartTimeout)
+	ctx, cancel := b.bounded(ctx, s)
 	defer cancel()
-	_, _ = s.plain(ctx, "ping", "")
+	err := s.ping(ctx)
+	if errors.As(err, new(*lostError)) && s.cause() == nil {
+		s.http.CloseIdleConnections()
+		err = s.ping(ctx)
+	}
+	if errors.As(err, new(*lostError)) {
+		s.fail(err)
+	}
 }
 
-// leave ends a session that is lost. Over HTTP its other calls may go on.
+// withdraw lets no new call use the session.
+func (b *backend) withdraw() { b.update(func() { b.session.Store(nil) }) }
+
+// leave ends a session that is lost. Over HTTP each call has a connection of its
+// own: the others go on to their own deadlines, while a new session begins.
 func (b *backend) leave(life context.Context, s *session) error {
 	why := s.cause()
-	b.update(func() { b.session.Store(nil) })
+	b.withdraw()
 	if s.child != nil {
 		s.stop()
 		b.update(func() { b.now.PID = 0 })
 		return why
 	}
-	b.wg.Go(func() { // ends with the calls, or soon after life; end waits
-		b.drain(life, s)
+	b.wg.Go(func() { // ends with the calls, or soon after life or quit; end waits
+		idle := b.idle(s)
+		select {
+		case <-idle:
+		case <-life.Done():
+		case <-b.quit:
+			b.drain(life, idle)
+		}
 		s.stop()
 	})
 	return why
 }
 
+// idle is closed when the last call on a session has ended, and no more begins.
+func (b *backend) idle(s *session) <-chan struct{} {
+	c := make(chan struct{})
+	b.wg.Go(func() { // ends with the calls, at the latest when the session is stopped; end waits
+		s.calls.Wait()
+		close(c)
+	})
+	return c
+}
+
 // drain lets the calls under way end, for a while.
-func (b *backend) drain(life context.Context, s *session) {
-	b.update(func() { b.session.Store(nil) })
-	end := time.Now().Add(drainTime)
-	for s.underWay.Load() > 0 && life.Err() == nil && time.Now().Before(end) {
-		select {
-		case <-life.Done():
-		case <-time.After(20 * time.Millisecond):
-		}
+func (b *backend) drain(life context.Context, idle <-chan struct{}) {
+	timer := time.NewTimer(drainTime)
+	defer timer.Stop()
+	select {
+	case <-idle:
+	case <-life.Done():
+	case <-timer.C:
 	}
 }
 
@@ -309,9 +347,6 @@ func (b *backend) pause(life context.Context) {
 		case <-b.wake:
 			timer.Stop()
 		}
-		if b.isAsked() {
-			return
-		}
 		if early.Before(due) {
 			due = early
 			b.update(func() { b.next = due })
@@ -329,7 +364,6 @@ func (b *backend) end() {
 			b.setStateLocked(catalog.Idle, nil)
 		}
 	})
-	answer(b.takeAsking(), errRetired)
 }
 
 func drain(c <-chan struct{}) {

@@ -59,7 +59,7 @@ func TestKill(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(100 * time.Millisecond)
+	f.awaitThat("calls are answered", func() bool { return answered.Load() > 100 })
 	now := time.Now()
 	killed.Store(&now)
 	if err := syscall.Kill(before.PID, syscall.SIGKILL); err != nil {
@@ -186,30 +186,6 @@ func TestLazyStart(t *testing.T) {
 	f.await("s", catalog.Ready)
 }
 
-func TestRefresh(t *testing.T) {
-	f := start(t, Options{Known: func(string, string) (int, bool) { return 1, true }}, spec("good"))
-	f.await("s", catalog.Idle)
-	for want := 1; want <= 2; want++ {
-		if err := f.Refresh(t.Context(), "s"); err != nil {
-			t.Fatal(err)
-		}
-		f.mu.Lock()
-		got := len(f.listings)
-		f.mu.Unlock()
-		if got < want {
-			t.Errorf("%d listings, want %d", got, want)
-		}
-	}
-	if err := f.Refresh(t.Context(), "other"); err == nil {
-		t.Error("an unknown server was listed")
-	}
-	f = start(t, Options{}, spec("exit1"))
-	f.await("s", catalog.Down)
-	if err := f.Refresh(t.Context(), "s"); err == nil || !strings.Contains(err.Error(), "exit status 1") {
-		t.Errorf("Refresh of a server that does not start = %v", err)
-	}
-}
-
 func TestListChanged(t *testing.T) {
 	for _, protocol := range []string{"2025-11-25", "2026-07-28"} {
 		t.Run(protocol, func(t *testing.T) {
@@ -217,11 +193,7 @@ func TestListChanged(t *testing.T) {
 			s.Protocol = protocol
 			f := start(t, Options{}, s)
 			f.await("s", catalog.Ready)
-			time.Sleep(50 * time.Millisecond) // for the subscription
-			f.must(toolCall("grow", `{"name":"new_one"}`))
-			if !eventually(5*time.Second, func() bool { return strings.Contains(names(f.lastListing("s")), "new_one") }) {
-				t.Errorf("tools = %s", names(f.lastListing("s")))
-			}
+			f.growsUntilTold()
 		})
 	}
 }
@@ -300,7 +272,7 @@ func TestStop(t *testing.T) {
 		}
 		result <- err
 	}()
-	time.Sleep(50 * time.Millisecond)
+	f.awaitCalls("s0", 1)
 	began := time.Now()
 	f.stop()
 	if took := time.Since(began); took > 4*time.Second {
@@ -412,21 +384,25 @@ func contains(list []string, want string) bool {
 	return slices.Contains(list, want)
 }
 
+// TestStderr has a server write more to its standard error than a pipe holds: all
+// of it is read.
 func TestStderr(t *testing.T) {
 	f := start(t, Options{}, spec("stderrs", "4000000"))
 	f.await("s", catalog.Ready)
-	if !eventually(10*time.Second, func() bool { return strings.HasSuffix(string(f.Stderr("s")), "the very end\n") }) {
-		t.Errorf("standard error ends in %q", clip(string(f.Stderr("s")), 100))
-	}
-	if n := len(f.Stderr("s")); n != stderrKept {
-		t.Errorf("%d bytes are kept, want %d", n, stderrKept)
-	}
+	stderr := f.backend("s").stderr
+	f.awaitThat("all is read", func() bool {
+		stderr.mu.Lock()
+		defer stderr.mu.Unlock()
+		return stderr.last == "the very end"
+	})
+	f.must(toolCall("echo", `{}`))
 }
 
-// TestDeaf has a child that stops reading its input: only its own calls wait.
+// TestDeaf has a child that stops reading its input: only its own calls wait, and
+// the one that never left is told so.
 func TestDeaf(t *testing.T) {
 	s := spec("deaf")
-	s.Timeout = 400 * time.Millisecond
+	s.Timeout = 4 * time.Second
 	other := spec("raw")
 	other.Name = "other"
 	f := start(t, Options{}, s, other)
@@ -434,32 +410,67 @@ func TestDeaf(t *testing.T) {
 	f.await("other", catalog.Ready)
 	big := `{"x":"bad` + strings.Repeat("x", 300<<10) + `"}`
 	var wg sync.WaitGroup
-	for range 3 {
+	var unsent atomic.Int64
+	for range 3 { // one is read, one fills the pipe, one waits
 		wg.Go(func() {
-			began := time.Now()
-			if _, err := f.try(toolCall("echo", big)); err == nil || time.Since(began) > 2*time.Second {
-				t.Errorf("call of the deaf child = %v after %v", err, time.Since(began))
+			_, err := f.try(toolCall("echo", big))
+			var un *catalog.Unavailable
+			switch {
+			case errors.As(err, &un) && !un.Sent && strings.Contains(err.Error(), "read no input for"):
+				unsent.Add(1)
+			case !errors.Is(err, context.DeadlineExceeded):
+				t.Errorf("call of the deaf child = %v", err)
 			}
 		})
 	}
 	wg.Wait()
+	if unsent.Load() != 1 {
+		t.Errorf("%d calls were told that they never left, want 1", unsent.Load())
+	}
 	if _, err := f.Call(t.Context(), catalog.Call{ID: catalog.ID{Server: "other", Tool: "echo"}}); err != nil {
 		t.Error(err)
 	}
 }
 
+// TestConcurrency has four calls on two slots: two wait until the others end.
 func TestConcurrency(t *testing.T) {
 	s := spec("good")
-	s.Concurrency, s.Timeout = 2, time.Second
+	s.Concurrency = 2
 	f := start(t, Options{}, s)
 	f.await("s", catalog.Ready)
-	began := time.Now()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() { f.must(toolCall("sleep", `{"ms":200}`)) })
+	for range 2 {
+		wg.Go(func() {
+			if _, err := f.Call(ctx, toolCall("sleep", `{"ms":600000}`)); !errors.Is(err, context.Canceled) {
+				t.Errorf("the call that holds a slot = %v", err)
+			}
+		})
 	}
+	f.awaitCalls("s", 2)
+	for range 2 {
+		wg.Go(func() { f.must(toolCall("echo", `{}`)) })
+	}
+	late, stop := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer stop()
+	_, err := f.Call(late, toolCall("echo", `{}`))
+	var un *catalog.Unavailable
+	if !errors.As(err, &un) || un.Sent || un.State != catalog.Ready || !strings.Contains(err.Error(), "for one of its 2 slots") {
+		t.Errorf("a call that got no slot = %v, want one that was not made", err)
+	}
+	cancel()
 	wg.Wait()
-	if took := time.Since(began); took < 400*time.Millisecond {
-		t.Errorf("four calls of 200 ms, two at a time, took %v", took)
+}
+
+// TestNotReadyInTime has a call give up before its backend has come up.
+func TestNotReadyInTime(t *testing.T) {
+	s := spec("mute")
+	s.Timeout = 300 * time.Millisecond
+	f := start(t, Options{}, s)
+	_, err := f.try(toolCall("echo", `{}`))
+	var un *catalog.Unavailable
+	if !errors.As(err, &un) || un.Sent || un.State != catalog.Starting || !strings.Contains(err.Error(), "it was not ready within") {
+		t.Errorf("call = %v, want one that was not made", err)
 	}
 }

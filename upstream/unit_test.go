@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -79,14 +81,12 @@ func TestPause(t *testing.T) {
 		name  string
 		state catalog.State
 		wake  time.Duration // when a call asks; 0 for never
-		ask   bool          // by a Refresh
 		want  time.Duration
 	}{
-		{"nobody asks", catalog.Down, 0, false, time.Minute},
-		{"a call asks for a backend that fell", catalog.Starting, 100 * time.Millisecond, false, earlyAgain},
-		{"a call asks for one that is down", catalog.Down, time.Second, false, downAgain},
-		{"a call asks late", catalog.Down, 30 * time.Second, false, 30 * time.Second},
-		{"a refresh", catalog.Down, time.Second, true, time.Second},
+		{"nobody asks", catalog.Down, 0, time.Minute},
+		{"a call asks for a backend that fell", catalog.Starting, 100 * time.Millisecond, earlyAgain},
+		{"a call asks for one that is down", catalog.Down, time.Second, downAgain},
+		{"a call asks late", catalog.Down, 30 * time.Second, 30 * time.Second},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -94,12 +94,7 @@ func TestPause(t *testing.T) {
 				b := newBackend(Spec{Name: "s", Command: []string{"x"}}, New(Options{}).opts, nil)
 				b.rest(tt.state, errors.New("no"), time.Minute)
 				if tt.wake > 0 {
-					time.AfterFunc(tt.wake, func() {
-						if tt.ask {
-							b.asking = append(b.asking, make(chan error, 1))
-						}
-						signal(b.wake)
-					})
+					time.AfterFunc(tt.wake, func() { signal(b.wake) })
 				}
 				began := time.Now()
 				b.pause(t.Context())
@@ -195,8 +190,8 @@ func TestServes(t *testing.T) {
 		{[]string{"a/*"}, nil, "a/b/c", true},
 	}
 	for _, tt := range tests {
-		if got := (Spec{Allow: tt.allow, Deny: tt.deny}).serves(tt.tool); got != tt.want {
-			t.Errorf("allow %q, deny %q: serves(%s) = %t", tt.allow, tt.deny, tt.tool, got)
+		if got := (Spec{Allow: tt.allow, Deny: tt.deny}).Serves(tt.tool); got != tt.want {
+			t.Errorf("allow %q, deny %q: Serves(%s) = %t", tt.allow, tt.deny, tt.tool, got)
 		}
 	}
 }
@@ -238,6 +233,74 @@ func TestParseMessage(t *testing.T) {
 
 func (m message) String() string {
 	return "id " + string(m.id) + " method " + m.method + " params " + string(m.params) + " result " + string(m.result) + " error " + string(m.fault)
+}
+
+func TestRPCError(t *testing.T) {
+	tests := []struct{ in, want string }{
+		{`{"code":-32602,"message":"bad arguments","data":[1, 2]}`, "-32602 bad arguments [1, 2]"},
+		{`{"code":-32000.0,"message":"x"}`, "-32000 x "},
+		{`{"code":"-32001","message":"x"}`, "-32001 x "},
+		{`{"code":"ENOENT","message":"no such file"}`, "-32603 ENOENT: no such file "},
+		{`{"code":"ENOENT"}`, "-32603 ENOENT "},
+		{`{"code":1e300,"message":"x"}`, "-32603 1e300: x "},
+		{`{"code":1,"message":{"text":"hello"},"data":null}`, `1 {"text":"hello"} null`},
+		{`{"message":"x","Code":5}`, "-32603 x "},
+		{`"went wrong"`, "-32603 went wrong "},
+		{`7`, "-32603 7 "},
+		{`{}`, "-32603 the server answered with an error and no message "},
+	}
+	for _, tt := range tests {
+		e := rpcError(json.RawMessage(tt.in))
+		if got := fmt.Sprintf("%d %s %s", e.Code, e.Message, e.Data); got != tt.want {
+			t.Errorf("rpcError(%s) = %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
+// TestSortPublicNames has two tools whose public names are the same: the second is
+// held back, and does not stand for the first.
+func TestSortPublicNames(t *testing.T) {
+	first, second := namesakes()
+	s := &session{spec: Spec{Name: "s"}}
+	definition := func(name string) json.RawMessage { return fmt.Appendf(nil, `{"name":%q}`, name) }
+	tools, held := s.sort([]json.RawMessage{definition(first), definition(second), definition(first)})
+	if len(tools) != 1 || tools[0].ID.Tool != first || len(held) != 2 ||
+		!strings.Contains(held[second], fmt.Sprintf("is that of %q", first)) || !strings.Contains(held[first], "listed twice") {
+		t.Errorf("tools = %v, held = %q", tools, held)
+	}
+}
+
+// namesakes finds two names of tools on server s that become one public name: the
+// hash that keeps them apart is short.
+func namesakes() (first, second string) {
+	const dirty = "!#$%&()*+,:;<=>?@[]^{|}~"
+	seen := map[string]string{}
+	for n := 0; ; n++ {
+		var name []byte
+		for i := n; len(name) < 8; i /= len(dirty) {
+			name = append(name, dirty[i%len(dirty)])
+		}
+		public := catalog.PublicName("s", string(name))
+		if other, found := seen[public]; found {
+			return other, string(name)
+		}
+		seen[public] = string(name)
+	}
+}
+
+func TestStderrIsLoggedInMeasure(t *testing.T) {
+	buffer := &logBuffer{}
+	s := &stderrLog{log: slog.New(slog.NewTextHandler(buffer, nil))}
+	s.readAll(strings.NewReader(strings.Repeat("a line\n", 10*stderrRate) + "\x1b[31mthe last\n"))
+	if n := buffer.count("a line"); n == 0 || n > 3*stderrRate { // within a second, or over the end of one
+		t.Errorf("%d lines were logged", n)
+	}
+	if got := s.takeLast(); got != "the last" {
+		t.Errorf("last line = %q", got)
+	}
+	if got := s.takeLast(); got != "" {
+		t.Errorf("last line, again = %q", got)
+	}
 }
 
 func TestFramerAnyChunks(t *testing.T) {

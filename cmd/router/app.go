@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -38,27 +40,37 @@ type app struct {
 	model    *remote.Client // nil without an embeddings endpoint
 	remote   *remote.Filler // nil without an embeddings endpoint
 	started  time.Time
+	began    *configs.Config     // as the start found it
 	address  string              // of the HTTP endpoint, "" if there is none
 	loaded   atomic.Bool         // the catalogue is searchable
 	changed  chan catalog.Server // what became of backends, for progress; nil if nobody listens
 
 	mu      sync.Mutex // guards what follows
 	cfg     *configs.Config
-	problem error // why the last change of the config was not taken over
+	digest  string // of the config file as it was read last
+	problem error  // why that was not taken over
 }
 
 // openApp takes the state directory and builds everything, starting nothing.
 // Afterwards yesterday's catalogue is searchable.
 func openApp(ctx context.Context, cfg *configs.Config, log *slog.Logger) (*app, error) {
 	if err := os.MkdirAll(cfg.State, 0o700); err != nil {
-		return nil, fmt.Errorf("state directory: %w", err)
+		return nil, unwritable(fmt.Errorf("state directory: %w", err))
 	}
-	a := &app{cfg: cfg, log: log, started: time.Now()}
+	a := &app{cfg: cfg, began: cfg, digest: cfg.Digest, log: log, started: time.Now()}
 	if err := a.open(ctx); err != nil {
 		a.close()
-		return nil, err
+		return nil, unwritable(err)
 	}
 	return a, nil
+}
+
+// unwritable tells the way out of a state directory that cannot be written.
+func unwritable(err error) error {
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return fail(exitUsage, "--state DIR or $ROUTER_STATE names another folder for the state", err)
+	}
+	return err
 }
 
 func (a *app) open(ctx context.Context) (err error) {
@@ -163,8 +175,11 @@ func (a *app) tidy(ctx context.Context) {
 	}
 }
 
+// applied are the keys that apply takes over.
+var applied = []string{"calls.timeout", "search.unreviewed_prior", "servers"}
+
 // apply takes over a new configuration's servers and the words for their tools;
-// everything else of it needs a restart.
+// everything else of it needs a restart, see needsRestart.
 func (a *app) apply(ctx context.Context, cfg *configs.Config) error {
 	a.mu.Lock()
 	a.cfg = cfg
@@ -175,6 +190,14 @@ func (a *app) apply(ctx context.Context, cfg *configs.Config) error {
 	a.router.Refresh()
 	a.catalogueChanged()
 	return err
+}
+
+// needsRestart lists the keys that the config has other values for by now than
+// this process runs with.
+func (a *app) needsRestart() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.DeleteFunc(a.began.Changed(a.cfg), func(key string) bool { return slices.Contains(applied, key) })
 }
 
 // listed takes in a backend's new listing.
@@ -248,10 +271,12 @@ func (a *app) configFiles() []string {
 	return append([]string{a.cfg.Path}, a.cfg.Reads...)
 }
 
-func (a *app) setProblem(err error) {
+// setRead notes which config file was read last, and why it was not taken over if
+// it was not.
+func (a *app) setRead(digest string, problem error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.problem = err
+	a.digest, a.problem = digest, problem
 }
 
 // status is what the router says of itself.
@@ -265,6 +290,7 @@ func (a *app) status() statusReport {
 		Servers: []serverReport{},
 		Index:   a.indexReport(),
 		Config:  a.configFile(),
+		Restart: a.needsRestart(),
 	}
 	for _, s := range a.backends.Servers() {
 		r.Servers = append(r.Servers, serverReport{
@@ -274,6 +300,7 @@ func (a *app) status() statusReport {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	r.Digest = a.digest
 	if a.problem != nil {
 		r.Problem = a.problem.Error()
 	}

@@ -25,13 +25,13 @@ func (a *app) awaitTools(ctx context.Context, tell func(line string)) error {
 	}
 	limited, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	known := map[string]bool{}
+	known, width := map[string]bool{}, nameWidth(a.backends.Servers())
 	for _, s := range a.backends.Servers() {
 		known[s.Name] = len(a.router.Snapshot().Server(s.Name)) > 0
 	}
 	err := a.awaitBackends(limited, func(s catalog.Server, after time.Duration) {
 		if !known[s.Name] && s.State != catalog.Disabled {
-			tell(settledLine(s, after))
+			tell(settledLine(s, width, after))
 		}
 	})
 	if err == nil || ctx.Err() != nil {
@@ -39,7 +39,7 @@ func (a *app) awaitTools(ctx context.Context, tell func(line string)) error {
 	}
 	for _, s := range a.backends.Servers() {
 		if !settled(s) {
-			tell(fmt.Sprintf("%-14s is still starting; going on without it", s.Name))
+			tell(fmt.Sprintf("%-*s is still starting; going on without it", width, s.Name))
 		}
 	}
 	return nil
@@ -77,8 +77,17 @@ func (a *app) awaitBackends(ctx context.Context, tell func(s catalog.Server, aft
 // settled reports whether a backend's tools are as well known as they will be soon.
 func settled(s catalog.Server) bool { return s.State != catalog.Starting || s.Tools > 0 }
 
-func settledLine(s catalog.Server, after time.Duration) string {
-	line := fmt.Sprintf("%-14s %-8s", s.Name, s.State)
+// nameWidth is the width of a column for the servers' names.
+func nameWidth(servers []catalog.Server) int {
+	width := 0
+	for _, s := range servers {
+		width = max(width, len(s.Name))
+	}
+	return width
+}
+
+func settledLine(s catalog.Server, width int, after time.Duration) string {
+	line := fmt.Sprintf("%-*s  %-8s", width, s.Name, s.State)
 	if s.LastError != "" {
 		return line + " " + catalog.FirstSentence(s.LastError, 200)
 	}

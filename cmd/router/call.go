@@ -26,7 +26,7 @@ object or an array in JSON counts as that, every other one as text.
 		Example: `  router call time__current_time timezone=Europe/Berlin
   router call files__read_file '{"path":"welcome.md"}'
   echo '{"path":"welcome.md"}' | router call files__read_file - --json`,
-		Args: usage(cobra.MinimumNArgs(1)),
+		Args: wants(1, 0, "the name of a tool"),
 		RunE: func(c *cobra.Command, args []string) error {
 			arguments, err := callArguments(args[1:], e.in)
 			if err != nil {
@@ -37,10 +37,15 @@ object or an array in JSON counts as that, every other one as text.
 	}
 }
 
+// errUncertain is told of a call that a person has interrupted.
+var errUncertain = fmt.Errorf("%w; the tool may or may not have carried it out", errInterrupted)
+
 func runCall(ctx context.Context, e *env, name string, arguments json.RawMessage) error {
 	var raw json.RawMessage
-	err := e.withRouter(ctx, needTools, func(ctx context.Context, d doer) (err error) {
-		raw, err = d.Call(ctx, name, arguments)
+	err := e.withRouter(ctx, needTools, func(inner context.Context, d doer) (err error) {
+		if raw, err = d.Call(inner, name, arguments); err != nil && ctx.Err() != nil {
+			return errUncertain
+		}
 		return err
 	})
 	if err != nil {
@@ -148,7 +153,7 @@ func printResult(w io.Writer, raw json.RawMessage) error {
 		case "text":
 			fmt.Fprintln(w, terminalSafe(w, c.Text))
 		case "image", "audio":
-			fmt.Fprintf(w, "[%s %s, %d bytes of base64; --json prints it]\n", c.Type, c.MimeType, len(c.Data))
+			fmt.Fprintf(w, "[%s %s, %d bytes of base64; --json prints it]\n", c.Type, terminalSafe(w, c.MimeType), len(c.Data))
 		case "resource_link":
 			fmt.Fprintf(w, "[link %s]\n", terminalSafe(w, c.URI))
 		default:
@@ -159,18 +164,4 @@ func printResult(w io.Writer, raw json.RawMessage) error {
 		return printJSON(w, r.Structured)
 	}
 	return nil
-}
-
-// terminalSafe drops from a tool's text what could steer a terminal. A pipe gets
-// the text as it came.
-func terminalSafe(w io.Writer, s string) string {
-	if !isTerminal(w) {
-		return s
-	}
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f) {
-			return r
-		}
-		return -1
-	}, s)
 }

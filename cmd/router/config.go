@@ -1,10 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"toolrouter/configs"
 )
 
 func newConfigCommand(e *env) *cobra.Command {
@@ -12,7 +15,7 @@ func newConfigCommand(e *env) *cobra.Command {
 		Use:   "config",
 		Short: "Check, show or find the config file",
 		Long:  "Check, show or find the config file.\n\n" + exitCodesHelp,
-		Args:  usage(cobra.NoArgs),
+		Args:  knownCommand,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(
@@ -21,15 +24,29 @@ func newConfigCommand(e *env) *cobra.Command {
 			Short:   "Read the config and say every mistake with its place",
 			Long:    "Read the config and say every mistake with its place.\n\n" + exitCodesHelp,
 			Example: "  router config check --config ./config.yaml",
-			Args:    usage(cobra.NoArgs),
+			Args:    noArguments,
 			RunE:    func(*cobra.Command, []string) error { return runConfigCheck(e) },
 		},
 		&cobra.Command{
-			Use:     "show",
-			Short:   "Print the config in force, secrets left out",
-			Long:    "Print the config in force, secrets left out.\n\n" + exitCodesHelp,
+			Use:   "show",
+			Short: "Print the config in force, secrets left out",
+			Long: `Print the config in force, secrets left out. "…" stands for
+
+  * every value of env and headers, and the key of an embeddings endpoint
+  * everything that ${…} was replaced in
+  * in URLs: user and password, the query, the fragment, and parts of the path that
+    look like a key
+  * in the arguments of commands: what follows a flag or a name with key, token,
+    secret, passw, auth, cookie or credential in it, what -e, --env, -H and --header
+    give, bearer values, and what looks like a key
+
+What looks like a key begins like one of a well-known service, is a UUID, or has a
+part of at least twelve characters that mixes digits and letters. A secret that
+looks like a plain word is shown: write ${secret:NAME} in its place.
+
+` + exitCodesHelp,
 			Example: "  router config show --json",
-			Args:    usage(cobra.NoArgs),
+			Args:    noArguments,
 			RunE:    func(*cobra.Command, []string) error { return runConfigShow(e) },
 		},
 		&cobra.Command{
@@ -37,7 +54,7 @@ func newConfigCommand(e *env) *cobra.Command {
 			Short:   "Print which file is read",
 			Long:    "Print which file is read.\n\n" + exitCodesHelp,
 			Example: "  $EDITOR \"$(router config path)\"",
-			Args:    usage(cobra.NoArgs),
+			Args:    noArguments,
 			RunE:    func(*cobra.Command, []string) error { return runConfigPath(e) },
 		},
 	)
@@ -46,6 +63,9 @@ func newConfigCommand(e *env) *cobra.Command {
 
 func runConfigCheck(e *env) error {
 	cfg, err := e.config(nil)
+	if err != nil && e.json {
+		return e.printMistakes(err)
+	}
 	if err != nil {
 		return err
 	}
@@ -53,7 +73,7 @@ func runConfigCheck(e *env) error {
 	_, statErr := os.Stat(cfg.Path)
 	if e.json {
 		warnings := append([]string{}, cfg.Warnings...) // [] and not null
-		return printJSON(e.out, map[string]any{"file": cfg.Path, "exists": statErr == nil, "servers": len(cfg.Servers), "warnings": warnings})
+		return printJSON(e.out, map[string]any{"file": cfg.Path, "exists": statErr == nil, "servers": len(cfg.Servers), "warnings": warnings, "mistakes": []any{}})
 	}
 	if statErr != nil {
 		fmt.Fprintf(e.out, "no config file %s: the defaults hold, no servers\n", cfg.Path)
@@ -61,6 +81,21 @@ func runConfigCheck(e *env) error {
 	}
 	fmt.Fprintf(e.out, "%s is good: %s\n", cfg.Path, count(len(cfg.Servers), "server"))
 	return nil
+}
+
+// printMistakes prints as JSON why there is no config.
+func (e *env) printMistakes(err error) error {
+	mistakes, ok := errors.AsType[configs.Mistakes](err)
+	if !ok {
+		mistakes = configs.Mistakes{{Text: err.Error()}}
+	}
+	path, pathErr := e.configFile()
+	_, statErr := os.Stat(path)
+	report := map[string]any{"file": path, "exists": pathErr == nil && statErr == nil, "mistakes": mistakes}
+	if err := printJSON(e.out, report); err != nil {
+		return err
+	}
+	return fail(exitUsage, "", errSilent)
 }
 
 func runConfigShow(e *env) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +11,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -35,7 +38,7 @@ up, to connect a client to; --once ends instead.
 		Example: `  router demo
   router demo --once
   router demo --catalog tools.jsonl.gz        search a recorded catalogue of thousands`,
-		Args: usage(cobra.NoArgs),
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return runDemo(c.Context(), e, o) },
 	}
 	c.Flags().BoolVar(&o.once, "once", false, "end after the search and the call")
@@ -51,7 +54,7 @@ func newDemoServerCommand(e *env) *cobra.Command {
 		Use:    "demo-server NAME [ARG …]",
 		Short:  "Run one bundled MCP server on stdin and stdout",
 		Hidden: true,
-		Args:   usage(cobra.MinimumNArgs(1)),
+		Args:   wants(1, 0, "the name of a server"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return demo.Run(c.Context(), args[0], args[1:], e.in, e.out)
 		},
@@ -105,7 +108,7 @@ func runDemo(ctx context.Context, e *env, o demoOptions) error {
 			if e.json { // the tour is told all the same, beside the facts
 				out = e.err
 			}
-			facts, err := a.show(ctx, out, o)
+			facts, err := a.show(ctx, out, e.err, o)
 			if err != nil {
 				return err
 			}
@@ -147,29 +150,26 @@ func demoConfig(e *env, dir string, o demoOptions) (*configs.Config, error) {
 	}
 	cfg := configs.Default()
 	cfg.State = dir
-	cfg.Log.Level = "warn"
-	if e.logLevel != "" {
-		cfg.Log.Level = e.logLevel
-	}
+	cfg.Log.Level = cmp.Or(e.logLevel, "warn")
+	cfg.Log.Format = cmp.Or(e.logFormat, cfg.Log.Format)
 	for _, s := range servers {
 		cfg.Servers = append(cfg.Servers, configs.Server{Name: s.Name, Command: s.Command})
 	}
 	return cfg, nil
 }
 
-// demoFacts is what the tour found, in bytes of JSON.
+// demoFacts is what the tour found, in bytes.
 type demoFacts struct {
 	URL         string `json:"url"`
 	Tools       int    `json:"tools"`
 	DirectBytes int    `json:"direct_bytes"` // the definitions of all tools
 	RouterBytes int    `json:"router_bytes"` // those of the two
-	SearchBytes int    `json:"search_bytes"` // one search's answer
+	SearchBytes int    `json:"search_bytes"` // one search's answer, as the model reads it
 }
 
 // show is the tour: the servers come up, then a client looks, searches and calls.
-func (a *app) show(ctx context.Context, out io.Writer, o demoOptions) (*demoFacts, error) {
-	fmt.Fprintln(out, bold(out, "Starting the bundled MCP servers, each a child process:"))
-	if err := a.awaitBackends(ctx, func(s catalog.Server, after time.Duration) { fmt.Fprintln(out, "  "+settledLine(s, after)) }); err != nil {
+func (a *app) show(ctx context.Context, out, progress io.Writer, o demoOptions) (*demoFacts, error) {
+	if err := a.showStart(ctx, out, progress); err != nil {
 		return nil, err
 	}
 	c := &demoClient{url: "http://" + a.address + "/mcp"}
@@ -198,12 +198,46 @@ func (a *app) show(ctx context.Context, out io.Writer, o demoOptions) (*demoFact
 	return &demoFacts{URL: c.url, Tools: a.router.Snapshot().Len(), DirectBytes: all, RouterBytes: len(list), SearchBytes: len(answer)}, nil
 }
 
+// maxListed is how many servers get a line each as they come up.
+const maxListed = 20
+
+// showStart waits for the servers and shows how they come up: each on a line, or
+// so many of them as a number that grows, and then those that did not.
+func (a *app) showStart(ctx context.Context, out, progress io.Writer) error {
+	fmt.Fprintln(out, bold(out, "Starting the bundled MCP servers, each a child process:"))
+	all := a.backends.Servers()
+	width := nameWidth(all)
+	if len(all) <= maxListed {
+		return a.awaitBackends(ctx, func(s catalog.Server, after time.Duration) { fmt.Fprintln(out, "  "+settledLine(s, width, after)) })
+	}
+	show, end := progressLine(progress)
+	began, ready, tools := time.Now(), 0, 0
+	var failed []string
+	err := a.awaitBackends(ctx, func(s catalog.Server, after time.Duration) {
+		if s.LastError != "" {
+			failed = append(failed, settledLine(s, width, after))
+			return
+		}
+		ready, tools = ready+1, tools+s.Tools
+		show("%s of %s ready, %s", thousands(ready), count(len(all), "server"), count(tools, "tool"))
+	})
+	end()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "  %s ready, %s, %.0f s\n", count(ready, "server"), count(tools, "tool"), time.Since(began).Seconds())
+	for _, line := range failed {
+		fmt.Fprintln(out, "  "+line)
+	}
+	return nil
+}
+
 func tokens(bytes int) string { return thousands(bytes/4) + " tokens" }
 
 // saved compares honestly: with a handful of small tools there is nothing to save.
 func saved(used, all int) string {
 	if used >= all {
-		return "nothing yet, with so few tools; it begins at some thirty"
+		return "nothing yet, for these tools are few and small; a real one is 400 tokens on average, so it begins at three"
 	}
 	return fmt.Sprintf("%.1f %% less, before the first call of every conversation", 100*(1-float64(used)/float64(all)))
 }
@@ -215,8 +249,26 @@ func (a *app) howToConnect(w io.Writer) {
 	fmt.Fprintf(w, "  Cursor        {\"mcpServers\": {\"router\": {\"url\": %q}}}   in ~/.cursor/mcp.json\n", url)
 	fmt.Fprintf(w, "  VS Code       code --add-mcp '{\"name\":\"router\",\"type\":\"http\",\"url\":%q}'\n", url)
 	fmt.Fprintf(w, "  Codex         codex mcp add router --url %s\n", url)
-	fmt.Fprintf(w, "  a shell       router --state %s search 'your need in plain words'\n", a.cfg.State)
+	fmt.Fprintf(w, "  a shell       %s --state %s search 'your need in plain words'\n", selfCommand(), a.cfg.State)
 	fmt.Fprintf(w, "Ctrl-C ends it.\n")
+}
+
+// selfCommand is how a person starts this program from a shell again.
+func selfCommand() string {
+	self, err := os.Executable()
+	if err != nil {
+		return "router"
+	}
+	if found, err := exec.LookPath("router"); err == nil && sameFile(found, self) {
+		return "router"
+	}
+	if strings.Contains(self, string(filepath.Separator)+"go-build") { // gone with "go run"
+		return "go run ./cmd/router"
+	}
+	if strings.ContainsAny(self, " '\"$&()") {
+		return strconv.Quote(self)
+	}
+	return self
 }
 
 // demoClient is a client reduced to what the tour needs: one JSON-RPC request
@@ -257,26 +309,27 @@ func (c *demoClient) request(ctx context.Context, method string, params any) (js
 	return reply.Result, nil
 }
 
-// tool calls one of the two tools and shows request and answer.
-func (c *demoClient) tool(ctx context.Context, w io.Writer, name string, args map[string]any) (json.RawMessage, error) {
+// tool calls one of the two tools, shows request and answer, and gives what the
+// model gets to read of it.
+func (c *demoClient) tool(ctx context.Context, w io.Writer, name string, args map[string]any) (text string, err error) {
 	shown, err := json.Marshal(args)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	fmt.Fprintf(w, "\n%s\n", bold(w, "> "+name+string(shown)))
 	began := time.Now()
 	raw, err := c.request(ctx, "tools/call", map[string]any{"name": name, "arguments": args})
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	took := time.Since(began)
 	text, isError := resultText(raw)
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
-		fmt.Fprintln(w, "  "+line)
+		fmt.Fprintln(w, "  "+terminalSafe(w, line))
 	}
-	fmt.Fprintf(w, "  (%s, %.1f ms)\n", tokens(len(raw)), float64(took.Microseconds())/1000)
+	fmt.Fprintf(w, "  (%s, %.1f ms)\n", tokens(len(text)), float64(took.Microseconds())/1000)
 	if isError {
-		return nil, errors.New("the tool answered with an error")
+		return "", errors.New("the tool answered with an error")
 	}
-	return raw, nil
+	return text, nil
 }

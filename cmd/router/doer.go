@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 
-	"toolrouter/configs"
 	"toolrouter/router"
 	"toolrouter/router/endpoint"
 )
@@ -28,34 +28,34 @@ const (
 	needTools               // backends, of which those that were never listed are started first
 )
 
-// dial gives a client of the router that runs on the state directory, nil if
-// none does.
-func dial(ctx context.Context, state string) *endpoint.Client {
-	c := endpoint.Dial(socketPath(state))
-	if err := c.Ping(ctx); err != nil {
-		return nil
+// dial gives a client of the running router and the state directory it was
+// looked for in; without one the client is nil. If the config does not tell where
+// that is, a router in the default place is still worth asking.
+func (e *env) dial(ctx context.Context) (*endpoint.Client, string, error) {
+	state, unknown := e.state()
+	running := endpoint.Dial(socketPath(state))
+	if state == "" || running.Ping(ctx) != nil {
+		running.Close()
+		if unknown != nil {
+			unknown = fail(exitUsage, "", unknown)
+		}
+		return nil, state, unknown
 	}
-	return c
+	if unknown != nil {
+		e.warnLines("the config does not tell the state directory, so the router on "+state+" is asked", unknown)
+	}
+	return running, state, nil
 }
 
 // withRouter lets do ask the running router, or, when none runs, this process
 // as the router for as long as it takes.
 func (e *env) withRouter(ctx context.Context, n need, do func(context.Context, doer) error) error {
-	state, err := e.state()
-	if err != nil {
-		return fail(exitUsage, "", err)
-	}
-	if running := dial(ctx, state); running != nil {
+	running, _, _ := e.dial(ctx) // a config that does not tell where is refused below, with all its mistakes
+	if running != nil {
 		defer running.Close()
 		return told(do(ctx, running))
 	}
-	cfg, err := e.config(nil)
-	if err != nil {
-		return err
-	}
-	e.warn(cfg)
-	e.quiet(cfg)
-	a, err := openApp(ctx, cfg, e.logger(cfg))
+	a, err := e.openBriefly(ctx)
 	if err != nil {
 		return err
 	}
@@ -74,11 +74,23 @@ func (e *env) withRouter(ctx context.Context, n need, do func(context.Context, d
 	})
 }
 
-// quiet keeps a short command's standard error to what a person asked for.
-func (e *env) quiet(cfg *configs.Config) {
-	if e.logLevel == "" {
-		cfg.Log.Level = "error"
+// openBriefly makes this process the router for a short command. What is wrong
+// with the stored state is logged; what becomes of backends later is told by the
+// command itself, so that standard error keeps to what a person asked for.
+func (e *env) openBriefly(ctx context.Context) (*app, error) {
+	cfg, err := e.config(nil)
+	if err != nil {
+		return nil, err
 	}
+	e.warn(cfg)
+	if e.logLevel == "" && cfg.Log.Level != "error" {
+		cfg.Log.Level = "warn"
+	}
+	a, err := openApp(ctx, cfg, e.logger(cfg))
+	if e.logLevel == "" {
+		e.level.Set(slog.LevelError)
+	}
+	return a, err
 }
 
 // told gives what the running router said the program's form.
@@ -103,7 +115,8 @@ func (o own) Search(ctx context.Context, req router.SearchRequest) (endpoint.Sea
 	}
 	return endpoint.SearchAnswer{
 		Query: found.Query, Total: found.Total, Catalog: found.Catalog,
-		TookMS: float64(found.Took.Microseconds()) / 1000, Hits: found.Hits, Note: found.Note, Text: found.Text,
+		TookMS: float64(found.Took.Microseconds()) / 1000, Hits: append([]router.Hit{}, found.Hits...), // [] and not null
+		Note: found.Note, Text: found.Text,
 	}, err
 }
 

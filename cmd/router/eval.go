@@ -43,7 +43,7 @@ Settings, of which the first is scored and --compare takes another:
   router eval sets/support --misses
   router eval sets/* --compare words
   router eval sets/* --distractors crowd.jsonl.gz --chart recall.svg`,
-		Args: usage(cobra.MinimumNArgs(1)),
+		Args: wants(1, 0, "the folder of a set"),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.dirs = args
 			if err := o.check(); err != nil {
@@ -53,7 +53,7 @@ Settings, of which the first is scored and --compare takes another:
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.distractors, "distractors", "", "add the tools of `FILE` (a tools.jsonl, may be gzipped) to every set's catalogue")
+	f.StringVar(&o.distractors, "distractors", "", "add the tools of `FILE` (a tools.jsonl or a recorded catalogue, may be gzipped) to every set's catalogue")
 	f.StringVar(&o.compare, "compare", "", "also score with `SETTINGS` ("+strings.Join(settingNames()[1:], ", ")+") and tell what it makes better or worse")
 	f.BoolVar(&o.misses, "misses", false, "list the queries whose tools are not all among the first --limit hits")
 	f.BoolVar(&o.foreign, "foreign", false, "also ask each set's queries of the other sets' catalogues, where nothing is the right answer")

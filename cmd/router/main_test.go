@@ -1,29 +1,25 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"toolrouter/internal/mcptest"
 )
 
 // The test binary is the program: scripts run "router", and the demo servers
 // that the router starts are children of the same binary.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"router": func() {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		defer stop()
-		os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
-	}})
+	mcptest.Main() // in its children, where a script asks for one of its servers
+	testscript.Main(m, map[string]func(){"router": main})
 }
 
 func TestScripts(t *testing.T) {
@@ -40,6 +36,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("ROUTER_STATE", state)
 			env.Setenv("ROUTER_CONFIG", filepath.Join(env.WorkDir, "config.yaml"))
 			env.Setenv("ROUTER_LISTEN", "127.0.0.1:0")
+			env.Setenv("MCPTEST", mcptest.Env("good"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -49,13 +46,16 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// generous is longer than anything takes on a loaded machine.
+const generous = time.Minute
+
 // await runs "router ARGS…" until it prints what is wanted: await 'text' ARGS….
 func await(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 2 {
 		ts.Fatalf("usage: await TEXT ARG …")
 	}
 	last := ""
-	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+	for end := time.Now().Add(generous); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 		err := ts.Exec("router", args[1:]...)
 		last = ts.ReadFile("stdout") + ts.ReadFile("stderr")
 		if found := strings.Contains(last, args[0]); found != neg && (err == nil || neg) {

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
 	"os"
+	"regexp"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -13,13 +15,26 @@ import (
 	"toolrouter/internal/catalog"
 )
 
-// printJSON writes one value as indented JSON.
+// printJSON writes one value as indented JSON. What JSON allows in a text and
+// could steer a terminal is escaped on one.
 func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	text := b.Bytes()
+	if isTerminal(w) {
+		text = steering.ReplaceAllFunc(text, func(c []byte) []byte { return fmt.Appendf(nil, `\u%04x`, []rune(string(c))[0]) })
+	}
+	_, err := w.Write(text)
+	return err
 }
+
+// steering are the control characters that JSON does not escape by itself.
+var steering = regexp.MustCompile(`[\x{7f}-\x{9f}]`)
 
 // table prints rows in aligned columns under a header.
 func table(w io.Writer, header string, rows [][]string) error {
@@ -51,7 +66,7 @@ func colour(w io.Writer) bool {
 }
 
 func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := w.(interface{ Stat() (os.FileInfo, error) })
 	if !ok {
 		return false
 	}
@@ -121,4 +136,18 @@ func progressLine(w io.Writer) (show func(format string, args ...any), end func(
 			fmt.Fprint(w, "\r\x1b[K")
 		}
 	}
+}
+
+// terminalSafe drops from text that is not ours what could steer a terminal. A pipe gets
+// the text as it came.
+func terminalSafe(w io.Writer, s string) string {
+	if !isTerminal(w) {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f) {
+			return r
+		}
+		return -1
+	}, s)
 }

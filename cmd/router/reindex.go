@@ -17,7 +17,7 @@ on in the old index until the new one takes its place.
 
 ` + exitCodesHelp,
 		Example: "  router reindex",
-		Args:    usage(cobra.NoArgs),
+		Args:    noArguments,
 		RunE:    func(c *cobra.Command, _ []string) error { return runReindex(c.Context(), e) },
 	}
 }

@@ -18,6 +18,26 @@ import (
 // editors write a file in several steps.
 const settle = 200 * time.Millisecond
 
+// maxSettle is how long changes may go on before the file is read in spite of them.
+const maxSettle = time.Second
+
+// settling is the pause between a change of the config file and its reading.
+type settling struct {
+	timer *time.Timer
+	since time.Time // of the first change that has not been read, zero if there is none
+}
+
+// changed begins the pause anew, but not for ever.
+func (s *settling) changed() {
+	if s.since.IsZero() {
+		s.since = time.Now()
+	}
+	s.timer.Reset(max(min(settle, time.Until(s.since.Add(maxSettle))), 0))
+}
+
+// over is called when the pause is over, before the file is read.
+func (s *settling) over() { s.since = time.Time{} }
+
 // followConfig takes over a changed config file, and reads it again on SIGHUP,
 // until ctx ends. A bad config changes nothing and is told in the log and in
 // the status.
@@ -38,23 +58,27 @@ func (a *app) followConfig(load func() (*configs.Config, error)) func(context.Co
 			events, failures, watch.folders = w.Events, w.Errors, w
 			watch.renew()
 		}
-		quiet := time.NewTimer(time.Hour)
-		quiet.Stop()
+		quiet := settling{timer: time.NewTimer(time.Hour)}
+		defer quiet.timer.Stop()
+		if configs.FileDigest(a.configFile()) != a.began.Digest {
+			quiet.changed() // before it was watched
+		}
 		for {
 			select {
 			case <-ctx.Done():
 				return nil
 			case <-hup:
-				quiet.Reset(0)
+				quiet.timer.Reset(0)
 			case ev := <-events:
 				if watch.concerns(ev.Name) {
 					watch.renew()
-					quiet.Reset(settle)
+					quiet.changed()
 				}
 			case err := <-failures:
 				a.log.Warn("a change of the config file may have been missed", "err", err)
-				quiet.Reset(settle)
-			case <-quiet.C:
+				quiet.changed()
+			case <-quiet.timer.C:
+				quiet.over()
 				a.reload(ctx, load)
 				watch.renew() // it may read other files now
 			}
@@ -112,14 +136,18 @@ func (c *configWatch) files() (files []string) {
 }
 
 func (a *app) reload(ctx context.Context, load func() (*configs.Config, error)) {
+	digest := configs.FileDigest(a.configFile()) // before the reading: never newer than what is read
 	cfg, err := load()
 	if err == nil {
-		err = a.apply(ctx, cfg)
+		digest, err = cfg.Digest, a.apply(ctx, cfg)
 	}
-	a.setProblem(err)
+	a.setRead(digest, err)
 	if err != nil {
 		a.log.Error("config not taken over", "err", err)
 		return
 	}
 	a.log.Info("config taken over", "servers", len(cfg.Servers))
+	if keys := a.needsRestart(); len(keys) > 0 {
+		a.log.Warn("not all of the config is taken over: restart for the rest", "keys", strings.Join(keys, ", "))
+	}
 }

@@ -59,7 +59,17 @@ func runSearch(ctx context.Context, e *env, q router.SearchRequest) error {
 		return printJSON(e.out, answer)
 	}
 	printSearch(e.out, answer, q.Explain)
+	if answer.Catalog == 0 {
+		e.hintToAdd()
+	}
 	return nil
+}
+
+// hintToAdd tells how to begin where the config has no servers.
+func (e *env) hintToAdd() {
+	if cfg, err := e.config(nil); err == nil && len(cfg.Servers) == 0 {
+		fmt.Fprintf(e.err, "router: hint: %s\n", howToAdd)
+	}
 }
 
 func printSearch(w io.Writer, a endpoint.SearchAnswer, explain bool) {

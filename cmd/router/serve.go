@@ -26,7 +26,7 @@ the config file is taken over at once.
 
 ` + exitCodesHelp,
 		Example: "  router serve\n  router serve --listen 127.0.0.1:8080 --config team.yaml",
-		Args:    usage(cobra.NoArgs),
+		Args:    noArguments,
 		RunE:    func(c *cobra.Command, _ []string) error { return runServe(c.Context(), e, listen) },
 	}
 	c.Flags().StringVar(&listen, "listen", "", "listen on `ADDR` (default 127.0.0.1:7411)")

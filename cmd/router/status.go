@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,7 +23,9 @@ type statusReport struct {
 	Servers []serverReport `json:"servers"`
 	Index   indexReport    `json:"index"`
 	Config  string         `json:"config,omitempty"`
-	Problem string         `json:"problem,omitempty"` // why the last change of the config was not taken over
+	Digest  string         `json:"config_digest,omitempty"` // SHA-256 of the config file as it was read last
+	Problem string         `json:"problem,omitempty"`       // why the last change of the config was not taken over
+	Restart []string       `json:"needs_restart,omitempty"` // keys of the config that have changed and are not taken over without
 }
 
 type serverReport struct {
@@ -44,6 +47,9 @@ type indexReport struct {
 	Remote    *remoteReport `json:"remote,omitempty"` // of an embeddings endpoint
 }
 
+// howToAdd is for a person who has no servers yet.
+const howToAdd = `"router add NAME -- COMMAND …" or "router add NAME URL" adds one`
+
 func newStatusCommand(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
@@ -53,17 +59,16 @@ everything that is not well.
 
 ` + exitCodesHelp,
 		Example: "  router status\n  router status --json | jq '.servers[] | select(.state != \"ready\")'",
-		Args:    usage(cobra.NoArgs),
+		Args:    noArguments,
 		RunE:    func(c *cobra.Command, _ []string) error { return runStatus(c.Context(), e) },
 	}
 }
 
 func runStatus(ctx context.Context, e *env) error {
-	state, err := e.state()
+	running, state, err := e.dial(ctx)
 	if err != nil {
-		return fail(exitUsage, "", err)
+		return err
 	}
-	running := dial(ctx, state)
 	if running == nil {
 		return fail(exitNotOurs, `"router serve" starts one`, fmt.Errorf("no router is running on %s", state))
 	}
@@ -87,8 +92,7 @@ func printStatus(w io.Writer, r statusReport) error {
 	if r.Listen != "" {
 		fmt.Fprintf(w, ", http://%s/mcp", r.Listen)
 	}
-	fmt.Fprintf(w, "\n%s on %s; index of %s at sequence %d\n", count(r.Tools, "tool"), count(len(r.Servers), "server"),
-		count(r.Index.Documents, "document"), r.Index.Seq)
+	fmt.Fprintf(w, "\n%s on %s; search index of %s\n", count(r.Tools, "tool"), count(r.stocked(), "server"), count(r.Index.Documents, "tool"))
 	if r.Index.Remote != nil {
 		fmt.Fprintln(w, r.Index.Remote.meaning(r.Index.Embedder))
 	}
@@ -98,8 +102,11 @@ func printStatus(w io.Writer, r statusReport) error {
 			fmt.Fprintf(w, "  %s\n", line)
 		}
 	}
+	if len(r.Restart) > 0 {
+		fmt.Fprintf(w, "changed in the config, and taken over by a restart: %s\n", strings.Join(r.Restart, ", "))
+	}
 	if len(r.Servers) == 0 {
-		fmt.Fprintln(w, `no servers yet: "router add NAME -- COMMAND …" or "router add NAME URL" adds one`)
+		fmt.Fprintln(w, "no servers yet: "+howToAdd)
 		return nil
 	}
 	fmt.Fprintln(w)
@@ -107,12 +114,26 @@ func printStatus(w io.Writer, r statusReport) error {
 	for _, s := range r.Servers {
 		rows = append(rows, []string{s.Name, string(s.State), fmt.Sprint(s.Tools), pid(s.PID), fmt.Sprint(s.Restarts), since(s.Since), remark(s)})
 	}
-	return table(w, "SERVER\tSTATE\tTOOLS\tPID\tRESTARTS\tSINCE\tREMARK", rows)
+	return table(w, "SERVER\tSTATE\tTOOLS\tPID\tRESTARTS\tFOR\tREMARK", rows)
+}
+
+// stocked counts the servers that have tools, as a search does.
+func (r statusReport) stocked() (n int) {
+	for _, s := range r.Servers {
+		if s.Tools > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // remark is the reason why a server is not well, or what a person may wonder about.
 func remark(s serverReport) string {
 	switch {
+	case s.State == catalog.Disabled:
+		return fmt.Sprintf(`switched off; "router enable %s" switches it on`, s.Name)
+	case s.State == catalog.NeedsSignIn:
+		return strings.TrimSuffix(catalog.FirstSentence(s.LastError, 160), ".") + `; a token in the config signs in: headers: ["Authorization=Bearer …"]`
 	case s.LastError != "":
 		return catalog.FirstSentence(s.LastError, 160)
 	case s.State == catalog.Idle:

@@ -30,21 +30,20 @@ has joined goes away, it takes its place, and the client stays connected.
 ` + exitCodesHelp,
 		Example: `  claude mcp add router -- router stdio
   codex mcp add router -- router stdio`,
-		Args: usage(cobra.NoArgs),
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return runStdio(c.Context(), e) },
 	}
 }
 
 func runStdio(ctx context.Context, e *env) error {
-	load := func() (*configs.Config, error) { return e.config(nil) }
-	cfg, err := load()
-	if err != nil {
-		return err
+	state, unknown := e.state()
+	if state == "" {
+		return fail(exitUsage, "", unknown)
 	}
-	e.warn(cfg)
-	bridge := endpoint.NewBridge(e.in, e.out)
+	s := &stdioDoor{env: e, bridge: endpoint.NewBridge(e.in, e.out), state: state}
+	s.good, _ = e.config(nil) // what is wrong with it matters to who hosts
 	for alone := time.Now(); ; {
-		err := bridge.Attach(ctx, socketPath(cfg.State))
+		err := s.bridge.Attach(ctx, socketPath(s.state))
 		switch {
 		case errors.Is(err, endpoint.ErrLost):
 			alone = time.Now()
@@ -53,7 +52,7 @@ func runStdio(ctx context.Context, e *env) error {
 		case !errors.Is(err, endpoint.ErrNoRouter):
 			return err
 		}
-		err = hostStdio(ctx, e, cfg, load, bridge)
+		err = s.host(ctx)
 		if !errors.Is(err, store.ErrLocked) {
 			return err
 		}
@@ -70,15 +69,50 @@ func runStdio(ctx context.Context, e *env) error {
 	}
 }
 
-// hostStdio makes this process the router, for its client and for those that
-// join it, until its client leaves.
-func hostStdio(ctx context.Context, e *env, cfg *configs.Config, load func() (*configs.Config, error), bridge *endpoint.Bridge) error {
-	a, err := openApp(ctx, cfg, e.logger(cfg))
+// stdioDoor is a client on stdin and stdout.
+type stdioDoor struct {
+	*env
+	bridge *endpoint.Bridge
+	state  string          // where the router is joined, or hosted
+	good   *configs.Config // as it could be read last, nil if never
+	warned bool            // of what is odd about the config
+}
+
+// current gives the config to host with, and whether it is the file's as it is
+// now: the router that was joined may have taken over many changes since this
+// process began.
+func (s *stdioDoor) current() (cfg *configs.Config, fresh bool, err error) {
+	cfg, err = s.config(nil)
+	if err != nil && s.good == nil {
+		return nil, false, err
+	}
+	if err == nil {
+		s.good, s.state = cfg, cfg.State
+	}
+	if !s.warned && err != nil {
+		s.warnLines("the config cannot be read, and the one from the start holds", err)
+	} else if !s.warned {
+		s.warn(cfg)
+	}
+	s.warned = true
+	return s.good, err == nil, nil
+}
+
+// host makes this process the router, for its client and for those that join it,
+// until its client leaves.
+func (s *stdioDoor) host(ctx context.Context) error {
+	cfg, fresh, err := s.current()
+	if err != nil {
+		return err
+	}
+	a, err := openApp(ctx, cfg, s.logger(cfg))
 	if err != nil {
 		return err
 	}
 	defer a.close()
-	a.tidy(ctx)
+	if fresh { // an old config does not know what was added since
+		a.tidy(ctx)
+	}
 	control, err := listenControl(cfg)
 	if err != nil {
 		return fmt.Errorf("serve on stdio: %w", err)
@@ -88,12 +122,12 @@ func hostStdio(ctx context.Context, e *env, cfg *configs.Config, load func() (*c
 	return a.run(ctx,
 		func(ctx context.Context) error {
 			defer stop()
-			err := bridge.Host(ctx, a.endpoint)
+			err := s.bridge.Host(ctx, a.endpoint)
 			if ctx.Err() != nil {
 				return nil
 			}
 			return err
 		},
 		func(ctx context.Context) error { return a.endpoint.ServeControl(ctx, control) },
-		a.followConfig(load))
+		a.followConfig(func() (*configs.Config, error) { return s.config(nil) }))
 }

@@ -47,13 +47,15 @@ func newVersionCommand(e *env) *cobra.Command {
 		Short:   "Print the version",
 		Long:    "Print the version.\n\n" + exitCodesHelp,
 		Example: "  router version --json",
-		Args:    usage(cobra.NoArgs),
-		RunE: func(*cobra.Command, []string) error {
-			if e.json {
-				return printJSON(e.out, map[string]string{"version": version(), "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH})
-			}
-			fmt.Fprintf(e.out, "router %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return nil
-		},
+		Args:    noArguments,
+		RunE:    func(*cobra.Command, []string) error { return runVersion(e) },
 	}
+}
+
+func runVersion(e *env) error {
+	if e.json {
+		return printJSON(e.out, map[string]string{"version": version(), "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH})
+	}
+	fmt.Fprintf(e.out, "router %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return nil
 }

@@ -89,23 +89,15 @@ func Load(dir string) (Set, error) {
 	return s, nil
 }
 
-// LoadTools reads a catalogue: a line per tool, {"server", "name",
-// "description", "inputSchema"}, compressed if the file is called .gz. Of two
-// tools with the same name the first counts.
+// LoadTools reads a catalogue, gzipped or not: a line per tool, as a set has them,
+// {"server", "name", "description", "inputSchema"}, or as it was recorded,
+// {"server", "tool": {"name", …}}. Of two tools with the same name the first
+// counts.
 func LoadTools(path string) ([]*catalog.Tool, error) {
 	var tools []*catalog.Tool
 	seen := map[catalog.ID]bool{}
 	err := eachLine(path, func(line []byte) error {
-		var of struct {
-			Server string `json:"server"`
-		}
-		if err := json.Unmarshal(line, &of); err != nil {
-			return err
-		}
-		if of.Server == "" {
-			return errors.New("a tool without a server")
-		}
-		t, err := catalog.NewTool(of.Server, line)
+		t, err := readTool(line)
 		if err != nil {
 			return err
 		}
@@ -116,6 +108,23 @@ func LoadTools(path string) ([]*catalog.Tool, error) {
 		return nil
 	})
 	return tools, err
+}
+
+func readTool(line []byte) (*catalog.Tool, error) {
+	var of struct {
+		Server string          `json:"server"`
+		Tool   json.RawMessage `json:"tool"`
+	}
+	if err := json.Unmarshal(line, &of); err != nil {
+		return nil, err
+	}
+	if of.Server == "" {
+		return nil, errors.New("a tool without a server")
+	}
+	if len(of.Tool) > 0 {
+		line = of.Tool
+	}
+	return catalog.NewTool(of.Server, line)
 }
 
 // With gives the set in a crowd: its catalogue with more tools beside its own. A
@@ -194,14 +203,9 @@ func eachLine(path string, f func([]byte) error) error {
 		return err
 	}
 	defer file.Close()
-	var in io.Reader = file
-	if strings.HasSuffix(path, ".gz") {
-		z, err := gzip.NewReader(file)
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		defer z.Close()
-		in = z
+	in, err := unpacked(file)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	lines := bufio.NewScanner(in)
 	lines.Buffer(make([]byte, 0, 64<<10), maxLine)
@@ -219,4 +223,13 @@ func eachLine(path string, f func([]byte) error) error {
 		return fmt.Errorf("%s:%d: %w", path, number+1, err)
 	}
 	return nil
+}
+
+// unpacked reads through gzip where a file begins like one.
+func unpacked(file io.Reader) (io.Reader, error) {
+	in := bufio.NewReader(file)
+	if magic, _ := in.Peek(2); string(magic) != "\x1f\x8b" {
+		return in, nil
+	}
+	return gzip.NewReader(in)
 }

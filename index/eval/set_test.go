@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"bytes"
 	"compress/gzip"
 	"os"
 	"path/filepath"
@@ -74,6 +75,7 @@ func TestLoadErrorsNameThePlace(t *testing.T) {
 		{"twice", twoTools, oneQuery + "\n" + oneQuery, `queries.jsonl:2: query "1" is there already`},
 		{"no server", `{"name":"a"}`, oneQuery, "tools.jsonl:1: a tool without a server"},
 		{"no name", `{"server":"s"}`, oneQuery, "tools.jsonl:1: a tool without a name"},
+		{"no recorded name", `{"server":"s","name":"a","tool":{}}`, oneQuery, "tools.jsonl:1: a tool without a name"},
 		{"line without end", strings.Repeat("x", maxLine+1), oneQuery, "tools.jsonl:1: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -88,26 +90,51 @@ func TestLoadErrorsNameThePlace(t *testing.T) {
 	}
 }
 
-func TestLoadToolsCompressed(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "tools.jsonl.gz")
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
+// A catalogue is read as a set has it and as it was recorded, packed or not,
+// whatever the file is called.
+func TestLoadTools(t *testing.T) {
+	recorded := `{"server":"s","tool":{"name":"a","description":"A."}}` + "\n" + `{"server":"S/x","tool":{"name":"b/c","inputSchema":{"type":"object"}}}`
+	for _, tt := range []struct {
+		name, file, text string
+		packed           bool
+	}{
+		{"as a set", "tools.jsonl", twoTools, false},
+		{"as a set, packed", "tools.jsonl.gz", twoTools, true},
+		{"as recorded", "tools.jsonl", recorded, false},
+		{"as recorded, packed", "crowd", recorded, true},
+		{"not packed after all", "tools.gz", recorded, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), tt.file)
+			if err := os.WriteFile(path, packed(t, tt.text, tt.packed), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			tools, err := LoadTools(path)
+			if err != nil || len(tools) != 2 {
+				t.Fatalf("LoadTools = %d tools, %v; want 2", len(tools), err)
+			}
+			if tools[0].ID != id("a") || tools[0].Description != "A." || tools[1].ID != (catalog.ID{Server: "S/x", Tool: "b/c"}) {
+				t.Errorf("LoadTools = %v, %v", tools[0], tools[1])
+			}
+		})
 	}
-	z := gzip.NewWriter(f)
-	if _, err := z.Write([]byte(twoTools)); err != nil {
+}
+
+// packed is a text as a file has it.
+func packed(t *testing.T, text string, gzipped bool) []byte {
+	t.Helper()
+	if !gzipped {
+		return []byte(text)
+	}
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := z.Write([]byte(text)); err != nil {
 		t.Fatal(err)
 	}
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
-	tools, err := LoadTools(path)
-	if err != nil || len(tools) != 2 {
-		t.Errorf("LoadTools = %d tools, %v; want 2", len(tools), err)
-	}
+	return b.Bytes()
 }
 
 func TestWith(t *testing.T) {

@@ -26,6 +26,12 @@ func TestPublicName(t *testing.T) {
 		{"my.server", "get-it", `my_server__get-it`},
 		{"files", "read file", `files__read_file_[0-9a-f]{8}`},
 		{"files", "read/file", `files__read_file_[0-9a-f]{8}`},
+		{"a", "b__c", `a__b__c`},
+		{"a__b", "c", `a__b__c_[0-9a-f]{8}`},
+		{"a.", "c", `a___c_[0-9a-f]{8}`},
+		{"a", "_c", `a___c`},
+		{"a", "beef_20251122", `a__beef_20251122_[0-9a-f]{8}`},
+		{"a", "cafe-1234567", `a__cafe-1234567`},
 	} {
 		if got := PublicName(tt.server, tt.tool); !regexp.MustCompile("^" + tt.want + "$").MatchString(got) {
 			t.Errorf("PublicName(%q, %q) = %q, want %q", tt.server, tt.tool, got, tt.want)
@@ -35,18 +41,31 @@ func TestPublicName(t *testing.T) {
 	if len(a) != 64 || len(b) != 64 || a == b {
 		t.Errorf("long names give %q and %q, want two of 64 characters", a, b)
 	}
-	if PublicName("files", "read file") == PublicName("files", "read/file") {
-		t.Error("two names that are cleaned alike share a public name")
+}
+
+// Names that could be taken for each other, in whatever way, stay apart.
+func TestPublicNamesAreUnambiguous(t *testing.T) {
+	cleaned := strings.TrimPrefix(PublicName("a", "b c"), "a__")
+	owners := map[string]ID{}
+	for _, server := range []string{"a", "a_", "a__b", "a_.b_", "a.", "a__b__c", "b"} {
+		for _, tool := range []string{"b c", "b/c", "b_c", cleaned, "c", "_c", "__c", "b__c", "_b__c", "b__" + cleaned, "deadbeef", "_deadbeef"} {
+			id := ID{server, tool}
+			name := PublicName(server, tool)
+			if other, taken := owners[name]; taken {
+				t.Errorf("%s and %s are both called %s", other, id, name)
+			}
+			owners[name] = id
+		}
 	}
 }
 
 func TestCheckServerName(t *testing.T) {
-	for _, ok := range []string{"a", "github", "my.server", "a-b_c.d", "9", strings.Repeat("a", 32)} {
+	for _, ok := range []string{"a", "github", "my.server", "a-b_c.d", "9", "a__b", "a_.b", "a_", "a.", "a-", strings.Repeat("a", 32)} {
 		if err := CheckServerName(ok); err != nil {
 			t.Errorf("CheckServerName(%q) = %v, want nil", ok, err)
 		}
 	}
-	for _, bad := range []string{"", "A", "-a", ".a", "a b", "a/b", "ä", "a__b", "a_.b", "a_", "a.", strings.Repeat("a", 33)} {
+	for _, bad := range []string{"", "A", "-a", ".a", "a b", "a/b", "ä", "_a", strings.Repeat("a", 33)} {
 		if err := CheckServerName(bad); err == nil {
 			t.Errorf("CheckServerName(%q) = nil, want an error", bad)
 		}
@@ -64,6 +83,14 @@ func TestResolve(t *testing.T) {
 		tool(t, "odd", `{"name":"github_create_issue"}`),
 		tool(t, "pair", `{"name":"get_it"}`),
 		tool(t, "pair", `{"name":"get-it"}`),
+		tool(t, "pair", `{"name":"a b"}`),
+		tool(t, "pair", `{"name":"a_b_854f7e81"}`), // as the one before is called in public
+		tool(t, "sky", `{"name":"get_alerts"}`),
+		tool(t, "sea", `{"name":"get-alerts"}`),
+		tool(t, "sea", `{"name":"getTide"}`),
+		tool(t, "sea", `{"name":"gettide"}`),
+		tool(t, "sea__north", `{"name":"get_alerts"}`),
+		tool(t, "sea", `{"name":"north__get_alerts"}`),
 	})
 	for _, tt := range []struct {
 		name string
@@ -86,7 +113,24 @@ func TestResolve(t *testing.T) {
 		{"odd/a b/c", []string{"odd/a b/c"}},
 		{"pair__get_it", []string{"pair/get_it"}},
 		{"pair__get-it", []string{"pair/get-it"}},
-		{"get_it", []string{"pair/get-it", "pair/get_it"}},
+		{"get_it", []string{"pair/get_it"}},
+		{"get-it", []string{"pair/get-it"}},
+		{"Get_It", []string{"pair/get-it", "pair/get_it"}},
+		{"pair/get-it", []string{"pair/get-it"}},
+		{"PAIR.get_it", []string{"pair/get_it"}},
+		{"mcp__router__pair__get-it", []string{"pair/get-it"}},
+		{"mcp__router__pair__GET-IT", []string{"pair/get-it", "pair/get_it"}},
+		{"pair/a b", []string{"pair/a b"}},
+		{"pair/a_b_854f7e81", []string{"pair/a_b_854f7e81"}},
+		{"get-alerts", []string{"sea/get-alerts"}},
+		{"GET_ALERTS", []string{"sea/get-alerts", "sea__north/get_alerts", "sky/get_alerts"}},
+		{"sky/get-alerts", []string{"sky/get_alerts"}},
+		{"getTide", []string{"sea/getTide"}},
+		{"sea/gettide", []string{"sea/gettide"}},
+		{"sea/GETTIDE", []string{"sea/getTide", "sea/gettide"}},
+		{"sea__north__get_alerts", []string{"sea/north__get_alerts"}},
+		{"sea__north/get_alerts", []string{"sea__north/get_alerts"}},
+		{"sea/north__get_alerts", []string{"sea/north__get_alerts"}},
 		{"nothing", nil},
 		{"github__nothing", nil},
 		{"__", nil},
@@ -129,45 +173,6 @@ func TestSnapshotWith(t *testing.T) {
 	}
 }
 
-func TestParamTypes(t *testing.T) {
-	for _, tt := range []struct{ name, schema, want string }{
-		{"plain", `{"properties":{"a":{"type":"string"}},"required":["a"]}`, "a: string"},
-		{"required first", `{"properties":{"b":{"type":"integer"},"a":{"type":"string"}},"required":["a"]}`, "a: string, b?: integer"},
-		{"schema order", `{"properties":{"z":{"type":"boolean"},"a":{"type":"number"}}}`, "z?: boolean, a?: number"},
-		{"enum", `{"properties":{"s":{"type":"string","enum":["open","closed"]}}}`, `s?: "open"|"closed"`},
-		{"long enum", `{"properties":{"s":{"enum":["a","b","c","d","e","f"]}}}`, `s?: string`},
-		{"const", `{"properties":{"s":{"const":5}}}`, `s?: 5`},
-		{"array", `{"properties":{"l":{"type":"array","items":{"type":"string"}}}}`, "l?: string[]"},
-		{"array of any", `{"properties":{"l":{"type":"array"}}}`, "l?: any[]"},
-		{"array of enum", `{"properties":{"l":{"type":"array","items":{"enum":["a","b"]}}}}`, `l?: ("a"|"b")[]`},
-		{"nullable", `{"properties":{"a":{"type":["string","null"]}}}`, "a?: string"},
-		{"anyOf null", `{"properties":{"a":{"anyOf":[{"type":"string"},{"type":"null"}]}}}`, "a?: string"},
-		{"union", `{"properties":{"a":{"oneOf":[{"type":"string"},{"type":"integer"}]}}}`, "a?: string|integer"},
-		{"nested", `{"properties":{"o":{"type":"object","required":["t"],"properties":{"b":{"type":"object","properties":{"x":{}}},"t":{"type":"string"}}}}}`, "o?: {b?: {…}, t: string}"},
-		{"nested cut", `{"properties":{"o":{"type":"object","properties":{"a":{},"b":{},"c":{},"d":{},"e":{},"f":{},"g":{}}}}}`, "o?: {a?: any, b?: any, c?: any, d?: any, e?: any, f?: any, …}"},
-		{"free object", `{"properties":{"o":{"type":"object"}}}`, "o?: {…}"},
-		{"ref", `{"$defs":{"S":{"type":"string"}},"properties":{"a":{"$ref":"#/$defs/S"}}}`, "a?: string"},
-		{"ref loop", `{"$defs":{"S":{"$ref":"#/$defs/S"}},"properties":{"a":{"$ref":"#/$defs/S"}}}`, "a?: any"},
-		{"recursive", `{"$defs":{"N":{"type":"object","properties":{"n":{"$ref":"#/$defs/N"}}}},"properties":{"a":{"$ref":"#/$defs/N"}}}`, "a?: {n?: {…}}"},
-		{"allOf", `{"allOf":[{"properties":{"a":{"type":"string"}},"required":["a"]},{"properties":{"b":{}}}]}`, "a: string, b?: any"},
-		{"true", `true`, ""},
-		{"odd members", `{"properties":[],"required":"a","type":7}`, ""},
-		{"property is true", `{"properties":{"a":true}}`, "a?: any"},
-		{"odd name", `{"properties":{"a b":{"type":"string"}}}`, `"a b"?: string`},
-		{"nothing", ``, ""},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			var got []string
-			for _, p := range params(json.RawMessage(tt.schema)) {
-				got = append(got, p.Signature())
-			}
-			if s := strings.Join(got, ", "); s != tt.want {
-				t.Errorf("signature = %q, want %q", s, tt.want)
-			}
-		})
-	}
-}
-
 func TestNewTool(t *testing.T) {
 	const def = `{"name":"del","title":"Delete","description":"Deletes.","inputSchema":{"type":"object","properties":{"id":{"type":"string","description":"Which."}}},"annotations":{"destructiveHint":true,"readOnlyHint":false},"vendor":{"x":1}}`
 	got := tool(t, "s", def)
@@ -184,6 +189,10 @@ func TestNewTool(t *testing.T) {
 	if diff := cmp.Diff(want, got.Params); diff != "" {
 		t.Errorf("params mismatch (-want +got):\n%s", diff)
 	}
+	if twin := tool(t, "s", `{"name":"x","Name":"y","inputSchema":{"properties":{"a":{}}},"InputSchema":{"properties":{"b":{}}},"annotations":{"ReadOnlyHint":true}}`); twin.ID.Tool != "x" ||
+		twin.Params[0].Name != "a" || !strings.Contains(string(twin.InputSchema()), `"a"`) || twin.Hints.ReadOnly {
+		t.Errorf("members of another letter case count: %+v", twin)
+	}
 	reordered := tool(t, "s", `{"description":"Deletes.",  "name":"del","vendor":{"x":1},"title":"Delete","annotations":{"readOnlyHint":false,"destructiveHint":true},"inputSchema":{"properties":{"id":{"description":"Which.","type":"string"}},"type":"object"}}`)
 	if reordered.Hash != got.Hash {
 		t.Error("the order of keys changes the hash")
@@ -194,8 +203,12 @@ func TestNewTool(t *testing.T) {
 	if odd := tool(t, "s", `{"name":"x","inputSchema":true,"annotations":[],"title":7,"icons":"a"}`); odd.Hints.Mark() != "write" {
 		t.Errorf("a tool without annotations is marked %q, want write", odd.Hints.Mark())
 	}
+	if deep := tool(t, "s", `{"name":"x","d":`+strings.Repeat("[", 9000)+strings.Repeat("]", 9000)+`}`); deep.Hash == "" {
+		t.Error("a deep definition has no hash")
+	}
 	for _, bad := range []string{`{}`, `{"name":7}`, `{"name":""}`, `[]`, `null`, `"x"`, `{"name":"a\u0007b"}`, `{"name":"` + strings.Repeat("x", 129) + `"}`,
-		`{"name":"x","d":"` + strings.Repeat("x", MaxDefinition) + `"}`} {
+		`{"name":"x","d":"` + strings.Repeat("x", MaxDefinition) + `"}`,
+		`{"name":"x","d":` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + `}`} {
 		if _, err := NewTool("s", json.RawMessage(bad)); err == nil {
 			t.Errorf("NewTool(%.40s) = nil error, want one", bad)
 		}
@@ -207,6 +220,15 @@ func TestFirstSentence(t *testing.T) {
 		{"Create an issue. Then more.", "Create an issue."},
 		{"Lists v1.2 items, e.g. files. More", "Lists v1.2 items, e.g. files."},
 		{"One\nline\tonly", "One line only"},
+		{"Search the archive\n\nArgs:\n query: what", "Search the archive"},
+		{"\n \r\n  Search\n  it \r\n \t\r\nReturns: all", "Search it"},
+		{"# Search\n\nFind all. And more.", "# Search Find all."},
+		{"Modes:\n\n* one\n\nMore", "Modes: * one"},
+		{"###", "###"},
+		{"検索します。詳しくは後で。", "検索します。"},
+		{"「はい。」と言う！？そう。", "「はい。」と言う！？"},
+		{"天気（今日。）を見る", "天気（今日。）を見る"},
+		{"ETC. No", "ETC. No"},
 		{"Is it? Yes.", "Is it?"},
 		{"\x1b[31mred\x1b[0m \u202eevil\u200b text", "red evil text"},
 		{"\x1b]0;title\x07shown \x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\ \u009b2Jend\x1b", "shown link end"},
@@ -222,6 +244,10 @@ func TestFirstSentence(t *testing.T) {
 func FuzzNewTool(f *testing.F) {
 	f.Add(`{"name":"x","inputSchema":{"properties":{"a":{"$ref":"#/properties/a"}}}}`)
 	f.Add(`{"name":"x","inputSchema":{"$ref":"#"}}`)
+	f.Add(`{"name":"x","inputSchema":{"$defs":{"J":{"anyOf":[{"type":"string"},{"type":"array","items":{"$ref":"#/$defs/J"}}]}},"properties":{"o":{"$ref":"#/$defs/J"}}}}`)
+	f.Add(`{"name":"x","inputSchema":` + doubling(30, "anyOf") + `}`)
+	f.Add(`{"name":"x","inputSchema":` + doubling(30, "allOf") + `}`)
+	f.Add(`{"name":"x_deadbeef","inputSchema":{"allOf":{},"required":7,"properties":{"a":{"enum":"x","anyOf":true,"type":["null",7]}}}}`)
 	f.Add(`{"name":"é/ü","inputSchema":{"allOf":[{"$ref":"#/allOf/0"}]},"annotations":{"readOnlyHint":"yes"}}`)
 	f.Fuzz(func(t *testing.T, definition string) {
 		tool, err := NewTool("s", json.RawMessage(definition))

@@ -10,12 +10,12 @@ import (
 const (
 	maxPublicName = 64 // the most that clients and model APIs take
 	maxServerName = 32
+	hashBytes     = 4
 	separator     = "__"
 )
 
 // CheckServerName reports why a name cannot be a server's, or nil. A server is
-// called [a-z0-9][a-z0-9._-]{0,31}. Two underscores in a row are refused: they
-// part server and tool in a public name.
+// called [a-z0-9][a-z0-9._-]{0,31}.
 func CheckServerName(name string) error {
 	if name == "" {
 		return fmt.Errorf("a server needs a name")
@@ -29,16 +29,18 @@ func CheckServerName(name string) error {
 			return fmt.Errorf("server name %q: use lower-case letters, digits, '.', '_' and '-', and begin with a letter or digit", name)
 		}
 	}
-	if strings.Contains(publicServer(name), separator) || strings.HasSuffix(publicServer(name), "_") {
-		return fmt.Errorf("server name %q: two of '.' and '_' in a row, or one at the end, would blur where the tool's name begins", name)
-	}
 	return nil
 }
 
 // PublicName is the name a client sees and calls: server__tool, at most 64
-// characters of [A-Za-z0-9_-]. A name that has to be cleaned or shortened for
-// that ends in eight hexadecimal digits of a hash, so that two tools never
-// share one by accident, and comes out the same every time.
+// characters of [A-Za-z0-9_-]. It comes out the same every time, and no two tools
+// share one, as long as no two servers' names differ only in a dot for an
+// underscore.
+//
+// For that a name ends in eight hexadecimal digits of a hash where it would not
+// be the tool's alone: where it has to be cleaned or shortened, where the
+// server's name blurs how far it goes (a__b + c is a + b__c), and where the
+// tool's own name ends as if it had such a hash.
 func PublicName(server, tool string) string {
 	clean := strings.Map(func(r rune) rune {
 		if isNameRune(r) {
@@ -47,12 +49,23 @@ func PublicName(server, tool string) string {
 		return '_'
 	}, tool)
 	prefix := publicServer(server) + separator
-	if clean == tool && len(prefix)+len(clean) <= maxPublicName {
+	if clean == tool && len(prefix)+len(clean) <= maxPublicName && !blurs(prefix) && !endsInHash(tool) {
 		return prefix + clean
 	}
 	sum := sha256.Sum256([]byte(server + "\x00" + tool))
-	suffix := "_" + hex.EncodeToString(sum[:4])
+	suffix := "_" + hex.EncodeToString(sum[:hashBytes])
 	return prefix + clean[:min(len(clean), maxPublicName-len(prefix)-len(suffix))] + suffix
+}
+
+// blurs tells whether the separator at the end of a prefix is not its first.
+func blurs(prefix string) bool {
+	return strings.Index(prefix, separator) < len(prefix)-len(separator)
+}
+
+// endsInHash tells whether a name ends like one that a hash was put to.
+func endsInHash(name string) bool {
+	start := len(name) - 2*hashBytes
+	return start > 0 && name[start-1] == '_' && strings.Trim(name[start:], "0123456789abcdef") == ""
 }
 
 // publicServer is a server's part of a public name: no dots.

@@ -2,11 +2,11 @@ package catalog
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
-	"fmt"
+	"iter"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // Param is one top-level parameter of a tool.
@@ -19,285 +19,126 @@ type Param struct {
 }
 
 const (
-	maxParams      = 256 // top-level parameters read; the largest of 4,633 real schemas has 205
-	maxEnumShown   = 5   // longer enums show only their type
-	maxNestedShown = 6   // members shown of a nested object
-	maxRefs        = 8   // references followed in a row
+	maxParams  = 256 // top-level parameters read; the largest of 4,633 real schemas has 205
+	maxLiteral = 60  // bytes shown of a value or a name, for they may be hostile or very long
 )
-
-// schema is the little of JSON Schema that a signature needs. Members are raw
-// because real schemas put anything anywhere.
-type schema struct {
-	Type        json.RawMessage   `json:"type"`
-	Ref         json.RawMessage   `json:"$ref"`
-	Properties  json.RawMessage   `json:"properties"`
-	Required    json.RawMessage   `json:"required"`
-	Items       json.RawMessage   `json:"items"`
-	Enum        []json.RawMessage `json:"enum"`
-	Const       json.RawMessage   `json:"const"`
-	AnyOf       []json.RawMessage `json:"anyOf"`
-	OneOf       []json.RawMessage `json:"oneOf"`
-	AllOf       []json.RawMessage `json:"allOf"`
-	Description json.RawMessage   `json:"description"`
-}
-
-// schemaReader renders types out of one root schema, whose $defs it follows.
-type schemaReader struct{ root json.RawMessage }
 
 // params reads the top-level parameters of an input schema: required ones
 // first, each group in the order of the schema.
 func params(root json.RawMessage) []Param {
-	r := schemaReader{root}
-	s, ok := r.resolve(root)
+	r := newSchemaReader(root)
+	s, refs, ok := r.resolve(root, nil)
 	if !ok {
 		return nil
 	}
+	all := r.members(s, refs)
+	slices.SortStableFunc(all, func(a, b member) int { return cmp.Compare(rank(a), rank(b)) })
 	var out []Param
-	for _, p := range r.merged(s) {
-		if len(out) == maxParams {
-			break
-		}
-		out = append(out, r.param(p))
+	for _, m := range all[:min(len(all), maxParams)] {
+		out = append(out, r.param(m))
 	}
-	slices.SortStableFunc(out, func(a, b Param) int {
-		switch {
-		case a.Required == b.Required:
-			return 0
-		case a.Required:
-			return -1
-		default:
-			return 1
-		}
-	})
 	return out
 }
 
-// member is one property with the schema it has.
+func rank(m member) int {
+	if m.required {
+		return 0
+	}
+	return 1
+}
+
+// param reads one parameter.
+func (r *schemaReader) param(m member) Param {
+	p := Param{Name: m.name, Required: m.required, Type: "any"}
+	s, refs, ok := r.resolve(m.raw, nil)
+	if !ok {
+		return p
+	}
+	p.Type = r.typeIn(s, 1, refs)
+	p.Description = text(s["description"])
+	if len(refs) > 0 { // a description beside $ref belongs to the parameter
+		if own := r.object(m.raw)["description"]; own != nil {
+			p.Description = text(own)
+		}
+	}
+	for _, v := range r.values(s, refs) {
+		p.Enum = append(p.Enum, plain(v))
+	}
+	return p
+}
+
+// values are what a parameter, or each item of a list, may be.
+func (r *schemaReader) values(s schema, refs []string) []json.RawMessage {
+	if own := r.list(s["enum"]); len(own) > 0 {
+		return own
+	}
+	items, _, _ := r.resolve(s["items"], refs)
+	return r.list(items["enum"])
+}
+
+// member is one property of an object with the schema it has.
 type member struct {
 	name     string
 	raw      json.RawMessage
 	required bool
 }
 
-// merged gives an object's properties, those of its allOf parts included.
-func (r schemaReader) merged(s schema) []member {
-	all := r.members(s)
-	for _, part := range s.AllOf {
-		if sub, ok := r.resolve(part); ok {
-			all = append(all, r.members(sub)...)
+// members gives an object's properties, those of its allOf parts included. Of
+// several by one name the first counts.
+func (r *schemaReader) members(s schema, refs []string) (all []member) {
+	seen, required := map[string]bool{}, map[string]bool{}
+	for _, part := range r.parts(s, refs) {
+		for name, raw := range r.inOrder(part["properties"]) {
+			if !seen[name] {
+				seen[name] = true
+				all = append(all, member{name: name, raw: raw})
+			}
+		}
+		for _, name := range r.list(part["required"]) {
+			required[text(name)] = true
 		}
 	}
-	var required []string
-	for _, part := range append([]json.RawMessage{s.Required}, requiredOf(s.AllOf)...) {
-		var names []string
-		_ = json.Unmarshal(part, &names)
-		required = append(required, names...)
-	}
 	for i := range all {
-		all[i].required = slices.Contains(required, all[i].name)
+		all[i].required = required[all[i].name]
 	}
 	return all
 }
 
-func requiredOf(parts []json.RawMessage) (out []json.RawMessage) {
-	for _, p := range parts {
-		var s schema
-		if json.Unmarshal(p, &s) == nil && s.Required != nil {
-			out = append(out, s.Required)
+// parts gives a schema and everything its allOf adds to it.
+func (r *schemaReader) parts(s schema, refs []string) []schema {
+	all := []schema{s}
+	for _, raw := range r.list(s["allOf"]) {
+		if part, refs, ok := r.resolve(raw, refs); ok {
+			all = append(all, r.parts(part, refs)...)
 		}
 	}
-	return out
+	return all
 }
 
-// members gives the properties of an object schema in the order of the text,
-// which json.Unmarshal into a map would lose.
-func (r schemaReader) members(s schema) (out []member) {
-	d := json.NewDecoder(bytes.NewReader(s.Properties))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil
-	}
-	for d.More() {
-		t, err := d.Token()
-		name, ok := t.(string)
-		if err != nil || !ok {
-			return out
+// inOrder iterates over the members of an object in the order of the text, which
+// a map would lose.
+func (r *schemaReader) inOrder(raw json.RawMessage) iter.Seq2[string, json.RawMessage] {
+	return func(yield func(string, json.RawMessage) bool) {
+		if !r.afford(raw) {
+			return
 		}
-		var raw json.RawMessage
-		if d.Decode(&raw) != nil {
-			return out
+		d := json.NewDecoder(bytes.NewReader(raw))
+		if t, err := d.Token(); err != nil || t != json.Delim('{') {
+			return
 		}
-		out = append(out, member{name: name, raw: raw})
+		for d.More() {
+			t, err := d.Token()
+			name, ok := t.(string)
+			var value json.RawMessage
+			if err != nil || !ok || d.Decode(&value) != nil || !yield(name, value) {
+				return
+			}
+		}
 	}
-	return out
 }
 
-func (r schemaReader) param(m member) Param {
-	p := Param{Name: m.name, Required: m.required, Type: r.typeOf(m.raw, 1)}
-	s, ok := r.resolve(m.raw)
-	if !ok {
-		return p
-	}
-	p.Description = text(s.Description)
-	var own schema // a description beside $ref belongs to the parameter
-	if json.Unmarshal(m.raw, &own) == nil && own.Description != nil {
-		p.Description = text(own.Description)
-	}
-	for _, v := range s.Enum {
-		p.Enum = append(p.Enum, plain(v))
-	}
-	if items, ok := r.resolve(s.Items); ok && p.Enum == nil {
-		for _, v := range items.Enum {
-			p.Enum = append(p.Enum, plain(v))
-		}
-	}
-	return p
-}
-
-// resolve decodes a schema and follows local references.
-func (r schemaReader) resolve(raw json.RawMessage) (schema, bool) {
-	for range maxRefs {
-		var s schema
-		if len(raw) == 0 || json.Unmarshal(raw, &s) != nil {
-			return schema{}, false
-		}
-		ref := text(s.Ref)
-		if ref == "" {
-			return s, true
-		}
-		if raw = r.pointer(ref); raw == nil {
-			return schema{}, false
-		}
-	}
-	return schema{}, false
-}
-
-// pointer finds the target of a reference such as #/$defs/Item in the root.
-func (r schemaReader) pointer(ref string) json.RawMessage {
-	path, local := strings.CutPrefix(ref, "#")
-	if !local {
-		return nil
-	}
-	at := r.root
-	for step := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
-		if step == "" {
-			continue
-		}
-		var m map[string]json.RawMessage
-		if json.Unmarshal(at, &m) != nil {
-			return nil
-		}
-		step = strings.NewReplacer("~1", "/", "~0", "~").Replace(step)
-		if at = m[step]; at == nil {
-			return nil
-		}
-	}
-	return at
-}
-
-// typeOf renders a schema as the type of a parameter. depth counts how many
-// levels of nested objects may still be shown.
-func (r schemaReader) typeOf(raw json.RawMessage, depth int) string {
-	s, ok := r.resolve(raw)
-	if !ok {
-		return "any"
-	}
-	switch {
-	case s.Const != nil:
-		return clip(compact(s.Const))
-	case len(s.Enum) > 0 && len(s.Enum) <= maxEnumShown:
-		values := make([]string, len(s.Enum))
-		for i, v := range s.Enum {
-			values[i] = clip(compact(v))
-		}
-		return strings.Join(values, "|")
-	case len(s.Enum) > maxEnumShown:
-		return enumType(s)
-	}
-	if union := append(slices.Clone(s.AnyOf), s.OneOf...); len(union) > 0 && s.Properties == nil {
-		return r.union(union, depth)
-	}
-	var types []string
-	if one := text(s.Type); one != "" {
-		types = []string{one}
-	} else {
-		_ = json.Unmarshal(s.Type, &types)
-	}
-	types = slices.DeleteFunc(types, func(t string) bool { return t == "null" })
-	if len(types) == 0 {
-		switch {
-		case s.Properties != nil || s.AllOf != nil:
-			types = []string{"object"}
-		case s.Items != nil:
-			types = []string{"array"}
-		default:
-			return "any"
-		}
-	}
-	for i, t := range types {
-		switch t {
-		case "object":
-			types[i] = r.object(s, depth)
-		case "array":
-			types[i] = r.array(s, depth)
-		}
-	}
-	return strings.Join(types, "|")
-}
-
-func enumType(s schema) string {
-	if t := text(s.Type); t != "" {
-		return t
-	}
-	if len(s.Enum) > 0 && bytes.HasPrefix(s.Enum[0], []byte(`"`)) {
-		return "string"
-	}
-	return "any"
-}
-
-func (r schemaReader) union(options []json.RawMessage, depth int) string {
-	var types []string
-	for _, o := range options {
-		var s schema
-		if json.Unmarshal(o, &s) == nil && text(s.Type) == "null" {
-			continue
-		}
-		if t := r.typeOf(o, depth); !slices.Contains(types, t) {
-			types = append(types, t)
-		}
-	}
-	if len(types) == 0 || len(types) > maxEnumShown {
-		return "any"
-	}
-	return strings.Join(types, "|")
-}
-
-func (r schemaReader) array(s schema, depth int) string {
-	if s.Items == nil {
-		return "any[]"
-	}
-	item := r.typeOf(s.Items, depth)
-	if strings.Contains(item, "|") && !strings.HasPrefix(item, "{") {
-		item = "(" + item + ")"
-	}
-	return item + "[]"
-}
-
-func (r schemaReader) object(s schema, depth int) string {
-	all := r.merged(s)
-	if depth == 0 || len(all) == 0 {
-		return "{…}"
-	}
-	var parts []string
-	for _, m := range all {
-		if m.required || len(parts) < maxNestedShown {
-			parts = append(parts, field(m.name, m.required, r.typeOf(m.raw, depth-1)))
-		}
-	}
-	if len(parts) < len(all) {
-		parts = append(parts, "…")
-	}
-	return "{" + strings.Join(parts, ", ") + "}"
-}
+// Signature is how a parameter is written in a tool's one-line signature.
+func (p Param) Signature() string { return field(showName(p.Name), p.Required, p.Type) }
 
 func field(name string, required bool, typ string) string {
 	if required {
@@ -306,14 +147,11 @@ func field(name string, required bool, typ string) string {
 	return name + "?: " + typ
 }
 
-// Signature is how a parameter is written in a tool's one-line signature.
-func (p Param) Signature() string { return field(showName(p.Name), p.Required, p.Type) }
-
 // showName quotes a parameter's name where it could be read as something else.
 func showName(name string) string {
 	for _, r := range name {
 		if !isNameRune(r) && r != '.' && r != '$' && r != '@' {
-			return strconv.Quote(clip(name))
+			return strconv.Quote(Clip(Printable(name), maxLiteral))
 		}
 	}
 	return name
@@ -328,20 +166,13 @@ func compact(raw json.RawMessage) string {
 	return b.String()
 }
 
+// literal is a JSON value as a signature shows it.
+func literal(raw json.RawMessage) string { return Clip(Printable(compact(raw)), maxLiteral) }
+
 // plain is a JSON value as a person would write it: strings without quotes.
 func plain(raw json.RawMessage) string {
 	if s := text(raw); s != "" {
 		return s
 	}
 	return compact(raw)
-}
-
-// clip keeps hostile or very long literals out of signatures.
-func clip(s string) string {
-	const max = 60
-	s = Printable(s)
-	if len(s) <= max {
-		return s
-	}
-	return fmt.Sprintf("%.*s…", max, s)
 }

@@ -12,14 +12,16 @@ import (
 type Change struct {
 	Server   string
 	About    ServerText // what the server says of itself now
+	Retold   bool       // it said something else before
 	Seq      uint64     // the store's sequence number after the change
 	Upserted []*Tool
 	Removed  []ID
 	All      []*Tool // every tool of the server after the change, if whoever made the Change knows them
 }
 
-// Empty reports whether nothing changed.
-func (c Change) Empty() bool { return len(c.Upserted) == 0 && len(c.Removed) == 0 }
+// Empty reports whether nothing changed: no tool, and nothing that the server
+// says of itself.
+func (c Change) Empty() bool { return len(c.Upserted) == 0 && len(c.Removed) == 0 && !c.Retold }
 
 // Snapshot is every known tool at one moment. It never changes: With makes a
 // new one that shares what stayed the same. The zero value is an empty
@@ -85,7 +87,7 @@ func (s *Snapshot) put(server string, tools []*Tool) {
 	}
 	h := &shelf{
 		prefix:   fold(server) + "_",
-		tools:    slices.SortedFunc(slices.Values(tools), func(a, b *Tool) int { return cmp.Compare(a.Name, b.Name) }),
+		tools:    slices.SortedFunc(slices.Values(tools), byName),
 		byTool:   make(map[string]*Tool, len(tools)),
 		byPublic: make(map[string]*Tool, len(tools)),
 		folded:   make(map[string][]*Tool, len(tools)),
@@ -152,21 +154,54 @@ func (s *Snapshot) All() iter.Seq[*Tool] {
 // Resolve finds the tools a name can mean, in any spelling a model tends to
 // produce: server__tool, server/tool, server:tool, server.tool,
 // mcp__router__server__tool, any letter case, '-' for '_', and the bare tool
-// name. No result means unknown, several mean the name is ambiguous; an exact
-// spelling is never ambiguous.
+// name. No result means unknown, several mean the name is ambiguous: as it is
+// written it is the name of all of them, or of none.
 func (s *Snapshot) Resolve(name string) []*Tool {
 	name = strings.TrimSpace(name)
 	if t := s.exact(name); t != nil {
 		return []*Tool{t}
 	}
-	name = fold(name)
-	if found := s.spelled(name); len(found) > 0 {
-		return found
+	folded := fold(name)
+	found := s.spelled(folded)
+	if len(found) == 0 {
+		if rest, ok := cutClientPrefix(folded); ok {
+			found = s.spelled(rest)
+		}
 	}
-	if _, rest, ok := cutClientPrefix(name); ok {
-		return s.spelled(rest)
+	if len(found) > 1 {
+		found = closest(name, found)
 	}
-	return nil
+	return found
+}
+
+// closest keeps those of several tools that a name spells most exactly.
+func closest(name string, found []*Tool) (best []*Tool) {
+	most := 0
+	for _, t := range found {
+		switch n := exactness(name, t.ID); {
+		case n > most:
+			most, best = n, append(best[:0], t)
+		case n == most:
+			best = append(best, t)
+		}
+	}
+	return best
+}
+
+// exactness tells how much of a tool's name stands letter for letter in a
+// spelling of it: 0 for nothing, 1 for its own name, 2 for the server's too.
+func exactness(name string, id ID) int {
+	rest, ok := strings.CutSuffix(name, id.Tool)
+	if !ok {
+		return 0
+	}
+	for _, between := range []string{separator, "/", ":", "."} {
+		server, ok := strings.CutSuffix(rest, between)
+		if ok && (server == id.Server || strings.HasSuffix(server, separator+id.Server)) {
+			return 2
+		}
+	}
+	return 1
 }
 
 // exact finds a public name as it is shown.
@@ -180,8 +215,8 @@ func (s *Snapshot) exact(name string) *Tool {
 			return t
 		}
 	}
-	for _, h := range s.servers { // a server whose name holds a dot
-		if t := h.byPublic[name]; t != nil {
+	for _, server := range s.names { // one whose name holds a dot, or the separator
+		if t := s.servers[server].byPublic[name]; t != nil {
 			return t
 		}
 	}
@@ -207,16 +242,22 @@ func (s *Snapshot) spelled(name string) (found []*Tool) {
 }
 
 func distinct(tools []*Tool) []*Tool {
-	slices.SortFunc(tools, func(a, b *Tool) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(tools, byName)
 	return slices.Compact(tools)
+}
+
+// byName orders tools by public name, and by their own where they share that.
+func byName(a, b *Tool) int {
+	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID.Server, b.ID.Server), cmp.Compare(a.ID.Tool, b.ID.Tool))
 }
 
 // cutClientPrefix takes off what clients put before a tool's name, folded:
 // mcp__<the name the client gave us>__.
-func cutClientPrefix(name string) (prefix, rest string, ok bool) {
+func cutClientPrefix(name string) (rest string, ok bool) {
 	rest, ok = strings.CutPrefix(name, "mcp"+separator)
 	if !ok {
-		return "", "", false
+		return "", false
 	}
-	return strings.Cut(rest, separator)
+	_, rest, ok = strings.Cut(rest, separator)
+	return rest, ok
 }

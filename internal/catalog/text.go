@@ -8,13 +8,13 @@ import (
 )
 
 // FirstSentence is the start of a description up to the end of its first
-// sentence, without control characters and at most max bytes long. Text that is
-// cut for its length ends in an ellipsis.
+// sentence or paragraph, without control characters and at most max bytes long.
+// Text that is cut for its length ends in an ellipsis.
 func FirstSentence(description string, max int) string {
-	s := strings.TrimSpace(Printable(description))
+	s := strings.TrimSpace(Printable(opening(description)))
 	for i, r := range s {
-		if (r == '.' || r == '!' || r == '?') && endsSentence(s[:i], s[i+1:]) {
-			s = s[:i+1]
+		if end := i + utf8.RuneLen(r); endsSentence(r, s[:i], s[end:]) {
+			s = s[:end]
 			break
 		}
 	}
@@ -31,21 +31,41 @@ func FirstSentence(description string, max int) string {
 	return strings.TrimRight(cut, " ,;:") + "…"
 }
 
-// endsSentence tells a full stop from an abbreviation: white space must follow,
-// and what stands before must not be one of the usual short forms.
-func endsSentence(before, after string) bool {
-	if after == "" {
-		return true
-	}
-	if after[0] != ' ' {
-		return false
-	}
-	for _, short := range []string{"e.g", "i.e", "etc", "vs", "approx", " no"} {
-		if strings.HasSuffix(strings.ToLower(before), short) {
-			return false
+// opening is a text up to its first blank line. After a heading, and after a line
+// that ends in a colon, what it leads to is still to come.
+func opening(s string) string {
+	last, end := "", 0
+	for line := range strings.Lines(s) {
+		end += len(line)
+		if line = strings.TrimSpace(line); line != "" {
+			last = line
+		} else if last != "" && !strings.HasPrefix(last, "#") && !strings.HasSuffix(last, ":") {
+			return s[:end]
 		}
 	}
-	return true
+	return s
+}
+
+// endsSentence tells whether a sentence ends with a character.
+func endsSentence(r rune, before, after string) bool {
+	switch r {
+	case '.', '!', '?':
+		return after == "" || after[0] == ' ' && !abbreviated(before)
+	case '。', '！', '？': // no space follows these, but quotes and brackets may close
+		next, _ := utf8.DecodeRuneInString(after)
+		return !strings.ContainsRune("。！？…」』）】》”’\")", next)
+	}
+	return false
+}
+
+// abbreviated tells a short form from the last word of a sentence.
+func abbreviated(before string) bool {
+	for _, short := range []string{"e.g", "i.e", "etc", "vs", "approx", " no"} {
+		if len(before) >= len(short) && strings.EqualFold(before[len(before)-len(short):], short) {
+			return true
+		}
+	}
+	return false
 }
 
 // steering matches whole commands to a terminal: CSI, OSC and the short ones. A

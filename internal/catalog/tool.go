@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -66,47 +67,45 @@ func NewTool(server string, definition json.RawMessage) (*Tool, error) {
 	if len(definition) > MaxDefinition {
 		return nil, fmt.Errorf("definition of %d bytes is over the limit of %d", len(definition), MaxDefinition)
 	}
-	var d struct {
-		Name        string          `json:"name"`
-		Title       json.RawMessage `json:"title"`
-		Description json.RawMessage `json:"description"`
-		InputSchema json.RawMessage `json:"inputSchema"`
-		Annotations json.RawMessage `json:"annotations"`
-	}
-	if err := json.Unmarshal(definition, &d); err != nil {
+	d, err := decodeObject(definition)
+	if err != nil {
 		return nil, fmt.Errorf("read definition: %w", err)
 	}
-	if err := checkToolName(d.Name); err != nil {
+	name := text(d["name"])
+	if err := checkToolName(name); err != nil {
 		return nil, err
 	}
 	hash, err := canonicalHash(definition)
 	if err != nil {
-		return nil, fmt.Errorf("tool %q: %w", d.Name, err)
+		return nil, fmt.Errorf("tool %q: %w", name, err)
 	}
-	t := &Tool{
-		ID:          ID{server, d.Name},
-		Name:        PublicName(server, d.Name),
+	a, _ := decodeObject(d["annotations"]) // odd ones say nothing
+	return &Tool{
+		ID:          ID{server, name},
+		Name:        PublicName(server, name),
 		Definition:  bytes.Clone(definition),
-		Title:       text(d.Title),
-		Description: text(d.Description),
-		Params:      params(d.InputSchema),
+		Title:       cmp.Or(text(d["title"]), text(a["title"])),
+		Description: text(d["description"]),
+		Params:      params(d["inputSchema"]),
+		Hints:       newHints(a),
 		Hash:        hash,
+	}, nil
+}
+
+func newHints(annotations map[string]json.RawMessage) Hints {
+	is := func(hint string) bool { return string(annotations[hint]) == "true" }
+	return Hints{
+		ReadOnly:    is("readOnlyHint"),
+		Destructive: is("destructiveHint") && !is("readOnlyHint"),
+		Idempotent:  is("idempotentHint"),
 	}
-	var a struct {
-		Title       json.RawMessage `json:"title"`
-		ReadOnly    any             `json:"readOnlyHint"`
-		Destructive any             `json:"destructiveHint"`
-		Idempotent  any             `json:"idempotentHint"`
-	}
-	if json.Unmarshal(d.Annotations, &a) == nil {
-		t.Hints.ReadOnly = a.ReadOnly == true
-		t.Hints.Destructive = a.Destructive == true && !t.Hints.ReadOnly
-		t.Hints.Idempotent = a.Idempotent == true
-		if t.Title == "" {
-			t.Title = text(a.Title)
-		}
-	}
-	return t, nil
+}
+
+// decodeObject reads a JSON object. Names count exactly as they are written, which
+// decoding into a struct would not keep to.
+func decodeObject(object json.RawMessage) (m map[string]json.RawMessage, err error) {
+	err = json.Unmarshal(object, &m)
+	return m, err
 }
 
 // InputSchema is the tool's input schema as the backend gave it, nil if it gave none.
@@ -119,10 +118,7 @@ func (t *Tool) OutputSchema() json.RawMessage { return t.member("outputSchema") 
 func (t *Tool) Annotations() json.RawMessage { return t.member("annotations") }
 
 func (t *Tool) member(key string) json.RawMessage {
-	var m map[string]json.RawMessage
-	if json.Unmarshal(t.Definition, &m) != nil {
-		return nil
-	}
+	m, _ := decodeObject(t.Definition) // it was read before
 	return m[key]
 }
 
@@ -146,7 +142,9 @@ func checkToolName(name string) error {
 // text reads a JSON string and gives "" for everything else.
 func text(raw json.RawMessage) string {
 	var s string
-	_ = json.Unmarshal(raw, &s)
+	if len(raw) > 0 && raw[0] == '"' {
+		_ = json.Unmarshal(raw, &s)
+	}
 	return s
 }
 

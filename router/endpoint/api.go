@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"strconv"
 
-	"toolrouter/internal/catalog"
+	"toolrouter/router"
 )
 
 // routes mounts what every listener serves.
@@ -109,7 +109,7 @@ func (e *Endpoint) serveSearch(w http.ResponseWriter, r *http.Request) {
 		notAllowed(w, "GET, POST")
 		return
 	}
-	e.limited(w, func() (any, error) { return e.core.find(r.Context(), arguments, explain) })
+	e.limited(w, e.searches, func() (any, error) { return e.core.find(r.Context(), arguments, explain) })
 }
 
 func searchArguments(r *http.Request) (json.RawMessage, error) {
@@ -138,7 +138,7 @@ func (e *Endpoint) serveCall(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	e.limited(w, func() (any, error) { return e.core.tool(r.Context(), toolCall, input{arguments: body}) })
+	e.limited(w, e.calls, func() (any, error) { return e.core.tool(r.Context(), toolCall, input{arguments: body}) })
 }
 
 // readObject reads a body that must be one unambiguous JSON object.
@@ -158,14 +158,14 @@ func (e *Endpoint) readObject(w http.ResponseWriter, r *http.Request) ([]byte, b
 	return body, true
 }
 
-// limited answers with what f gives, if there is a place for one more call.
-func (e *Endpoint) limited(w http.ResponseWriter, f func() (any, error)) {
-	if !e.slot() {
+// limited answers with what f gives, if there is a place for one more.
+func (e *Endpoint) limited(w http.ResponseWriter, places places, f func() (any, error)) {
+	if !places.take() {
 		w.Header().Set("Retry-After", "1")
 		writeProblem(w, http.StatusTooManyRequests, "busy", errBusy.Message, "")
 		return
 	}
-	defer e.unslot()
+	defer places.give()
 	v, err := f()
 	if raw, ok := v.(json.RawMessage); ok && err == nil {
 		writeJSON(w, http.StatusOK, raw)
@@ -175,8 +175,8 @@ func (e *Endpoint) limited(w http.ResponseWriter, f func() (any, error)) {
 		writeValue(w, http.StatusOK, v)
 		return
 	}
-	if rpc, ok := errors.AsType[*catalog.RPCError](err); ok {
-		writeProblem(w, http.StatusBadRequest, "bad_request", rpc.Message, "")
+	if bad, ok := errors.AsType[*router.RequestError](err); ok {
+		writeProblem(w, http.StatusBadRequest, "bad_request", bad.Msg, "")
 		return
 	}
 	if errors.Is(err, context.Canceled) {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 )
@@ -34,14 +35,17 @@ var ErrLost = errors.New("the router went away")
 //	}
 //
 // Its methods are for one goroutine. A Bridge that is given up while its client
-// is still there leaves one goroutine behind, which waits for the client's next
-// line: it is meant to end with the process.
+// is still there leaves goroutines behind: one waits for the client's next line,
+// and perhaps one for the client to read what it was sent. A Bridge is meant to
+// end with the process.
 type Bridge struct {
 	in    io.Reader
 	out   io.Writer
 	lines chan []byte // what the client wrote; closed at its end
 	err   error       // why lines was closed
 	start sync.Once
+
+	attachTime, leaveTime time.Duration // as the constants; tests have less patience
 
 	writing sync.Mutex // one line at a time to out
 
@@ -50,6 +54,11 @@ type Bridge struct {
 	open    map[string]struct{} // ids of the client's requests without an answer
 	swallow map[string]int      // ids whose next answers the client already has
 }
+
+const (
+	attachTime = 10 * time.Second // for a router to take a client
+	leaveTime  = 2 * time.Second  // for a client to take its last lines when the process is to end
+)
 
 // greeting is one message of the client that sets up a session.
 type greeting struct {
@@ -60,15 +69,19 @@ type greeting struct {
 
 // NewBridge makes a Bridge for a client. Reading begins with the first join.
 func NewBridge(in io.Reader, out io.Writer) *Bridge {
-	return &Bridge{in: in, out: out, lines: make(chan []byte), open: map[string]struct{}{}, swallow: map[string]int{}}
+	return &Bridge{
+		in: in, out: out, lines: make(chan []byte), open: map[string]struct{}{}, swallow: map[string]int{},
+		attachTime: attachTime, leaveTime: leaveTime,
+	}
 }
 
 // Attach joins the client to the router behind a control socket. It returns nil
 // when the client has closed its end and got its answers, ErrNoRouter if there
-// is no router to join, ErrLost when the router went away (both wrapped), and
-// the context's error.
+// is no router to join or none that answers, ErrLost when the router went away
+// (both wrapped), and the context's error, soon after its end whatever the router
+// and the client are doing.
 func (b *Bridge) Attach(ctx context.Context, socket string) error {
-	conn, r, err := dialAttach(ctx, socket)
+	conn, r, err := b.dial(ctx, socket)
 	if err != nil {
 		return err
 	}
@@ -80,15 +93,17 @@ func (b *Bridge) Attach(ctx context.Context, socket string) error {
 func (b *Bridge) Host(ctx context.Context, e *Endpoint) error {
 	up, down := newPipe(), newPipe()
 	served := make(chan error, 1)
+	// ServeStdio ends with ctx, in good order, and then the bridge.
+	serving, end := context.WithCancel(context.WithoutCancel(ctx))
 	go func() { // ends with the pipes or ctx, joined below
+		defer end()
 		defer down.w.Close()
 		defer up.r.Close()
 		served <- e.ServeStdio(ctx, up.r, down.w)
 	}()
-	// ServeStdio ends with ctx, in good order, and the bridge with it.
-	err := b.join(context.WithoutCancel(ctx), hosted{up.w, down.r}, bufio.NewReader(down.r))
-	if ctx.Err() != nil && errors.Is(err, ErrLost) {
-		err = ctx.Err()
+	err := b.join(serving, hosted{up.w, down.r}, bufio.NewReader(down.r))
+	if ended := errors.Is(err, context.Canceled); ended || errors.Is(err, ErrLost) && ctx.Err() != nil {
+		err = ctx.Err() // nil if it was the client's end that ended the serving
 	}
 	return errors.Join(err, <-served)
 }
@@ -123,48 +138,85 @@ type side interface {
 	CloseWrite() error
 }
 
-// dialAttach opens the connection and turns it from HTTP to lines.
-func dialAttach(ctx context.Context, socket string) (*net.UnixConn, *bufio.Reader, error) {
+// dial opens the connection and turns it from HTTP to lines.
+func (b *Bridge) dial(ctx context.Context, socket string) (*net.UnixConn, *bufio.Reader, error) {
 	dialled, err := dialSocket(ctx, socket)
 	if err != nil {
 		return nil, nil, err
 	}
 	conn := dialled.(*net.UnixConn)
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	const upgrade = "GET /attach HTTP/1.1\r\nHost: router\r\nConnection: Upgrade\r\nUpgrade: " + attachProtocol + "\r\n\r\n"
+	_ = conn.SetDeadline(time.Now().Add(b.attachTime)) // a connection that is closed fails below
+	stay := context.AfterFunc(ctx, func() { conn.Close() })
+	r, err := upgrade(conn)
+	if !stay() {
+		err = ctx.Err()
+	} else if err == nil {
+		err = conn.SetDeadline(time.Time{})
+	}
+	if err != nil {
+		conn.Close()
+		return nil, nil, fmt.Errorf("attach to %s: %w", socket, err)
+	}
+	return conn, r, nil
+}
+
+// upgrade asks the router to take the connection for lines.
+func upgrade(conn net.Conn) (*bufio.Reader, error) {
+	const request = "GET /attach HTTP/1.1\r\nHost: router\r\nConnection: Upgrade\r\nUpgrade: " + attachProtocol + "\r\n\r\n"
 	r := bufio.NewReaderSize(conn, 64<<10)
-	_, err = io.WriteString(conn, upgrade)
+	_, err := io.WriteString(conn, request)
 	var resp *http.Response
 	if err == nil {
 		resp, err = http.ReadResponse(r, nil)
 	}
 	if err != nil {
-		conn.Close()
-		return nil, nil, fmt.Errorf("attach to %s: %w: %w", socket, ErrNoRouter, err)
+		return nil, fmt.Errorf("%w: %w", ErrNoRouter, err)
 	}
 	defer resp.Body.Close() // empty after the upgrade: what follows is not its
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		raw, _ := readAnswer(resp)
-		conn.Close()
-		return nil, nil, fmt.Errorf("attach to %s: %w", socket, readProblem(resp.StatusCode, raw))
+		return nil, readProblem(resp.StatusCode, raw)
 	}
-	return conn, r, nil
+	return r, nil
 }
 
 // join carries lines both ways until one side is done.
 func (b *Bridge) join(ctx context.Context, conn side, r *bufio.Reader) error {
-	b.start.Do(func() { go b.read() }) // ends with in; nobody can interrupt a read of a terminal
+	b.start.Do(func() { go b.read() })                      // ends with in; nobody can interrupt a read of a terminal
+	defer context.AfterFunc(ctx, func() { conn.Close() })() // wakes a write to a router that does not read
 	down := make(chan error, 1)
-	go func() { down <- b.fromRouter(r) }() // ends with the connection, joined below
+	go func() { down <- b.fromRouter(r) }() // ends with the connection and a client that reads
 	err, joined := b.toRouter(ctx, conn, down)
 	conn.Close()
 	if !joined {
-		<-down // it ended because we hung up
+		_ = b.await(ctx, down) // it ended because we hung up
 	}
-	if errors.Is(err, ErrLost) {
-		b.apologise()
+	if !errors.Is(err, ErrLost) {
+		return err
 	}
+	if ctx.Err() != nil {
+		return ctx.Err() // it was we who hung up
+	}
+	sorry := make(chan error, 1)
+	go func() { sorry <- b.apologise() }() // ends with a client that reads
+	_ = b.await(ctx, sorry)                // what matters more is told
 	return err
+}
+
+// await waits for lines on their way to the client. One that does not read may
+// take its time, but not keep the process alive.
+func (b *Bridge) await(ctx context.Context, written <-chan error) error {
+	select {
+	case err := <-written:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-written:
+		return err
+	case <-time.After(b.leaveTime):
+		return errSlow
+	}
 }
 
 // read hands on the client's lines, whoever takes them.
@@ -353,7 +405,7 @@ func (b *Bridge) waiting() bool {
 
 // apologise answers the requests that went with the lost router. One that sets
 // up the session is not among them: the next router will be asked it again.
-func (b *Bridge) apologise() {
+func (b *Bridge) apologise() error {
 	b.mu.Lock()
 	clear(b.swallow)
 	var ids []string
@@ -365,8 +417,11 @@ func (b *Bridge) apologise() {
 	}
 	b.mu.Unlock()
 	for _, id := range ids {
-		_ = b.write(appendError(nil, []byte(id), rpcError(codeRestarted, "router restarted; call again")))
+		if err := b.write(appendError(nil, []byte(id), rpcError(codeRestarted, "router restarted; call again"))); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 func (b *Bridge) greets(id string) bool {

@@ -1,6 +1,19 @@
 package endpoint
 
-import "testing"
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
 
 // A cancelled request gets no answer: a bridge that went on waiting for one would
 // grow with every cancel, and not end with its client.
@@ -17,5 +30,169 @@ func TestBridgeForgetsCancelledRequests(t *testing.T) {
 	b.note([]byte(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"a"}}`))
 	if b.waiting() {
 		t.Error("a cancelled request is waited for")
+	}
+}
+
+// stuckRouter takes one connection on a control socket and does with it what a
+// router does that stops in the middle.
+func stuckRouter(t *testing.T, stop func(net.Conn)) (socket string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "r") // t.TempDir may be too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("unix", filepath.Join(dir, "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, hold := make(chan struct{}), make(chan struct{})
+	go func() { // ends with the test
+		defer close(done)
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		stop(conn)
+		<-hold
+	}()
+	t.Cleanup(func() {
+		close(hold)
+		ln.Close()
+		<-done
+		os.RemoveAll(dir)
+	})
+	return ln.Addr().String()
+}
+
+// takeClient answers /attach.
+func takeClient(t *testing.T, conn net.Conn) {
+	if _, err := http.ReadRequest(bufio.NewReader(conn)); err != nil {
+		t.Errorf("read the request: %v", err)
+	}
+	fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "+attachProtocol+"\r\n\r\n")
+}
+
+// ended waits for a join to end and gives its error.
+func ended(t *testing.T, done <-chan error) error {
+	t.Helper()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(30 * time.Second):
+		t.Fatal("the bridge did not end with its context")
+		return nil
+	}
+}
+
+func TestAttachEndsThoughTheRouterDoesNotRead(t *testing.T) {
+	socket := stuckRouter(t, func(conn net.Conn) { takeClient(t, conn) })
+	up := newPipe()
+	b := NewBridge(up.r, io.Discard)
+	defer func() {
+		up.w.Close()
+		for range b.lines { // what was read and sent to nobody
+		}
+	}()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- b.Attach(ctx, socket) }()
+	big := callBody("1", "echo", `{"x":"`+strings.Repeat("x", 4<<20)+`"}`, "")
+	fmt.Fprintln(up.w, big)      // more than a socket holds
+	fmt.Fprintln(up.w, pingBody) // read when the first line is being sent
+	cancel()
+	if err := ended(t, done); !errors.Is(err, context.Canceled) {
+		t.Errorf("Attach = %v, want the context's error", err)
+	}
+}
+
+func TestAttachEndsThoughTheRouterDoesNotAnswer(t *testing.T) {
+	asked := make(chan struct{})
+	socket := stuckRouter(t, func(conn net.Conn) {
+		_, _ = http.ReadRequest(bufio.NewReader(conn))
+		close(asked)
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- NewBridge(strings.NewReader(""), io.Discard).Attach(ctx, socket) }()
+	<-asked
+	cancel()
+	if err := ended(t, done); !errors.Is(err, context.Canceled) || errors.Is(err, ErrNoRouter) {
+		t.Errorf("Attach = %v, want the context's error", err)
+	}
+}
+
+func TestAttachLeavesARouterThatDoesNotAnswer(t *testing.T) {
+	socket := stuckRouter(t, func(net.Conn) {})
+	b := NewBridge(strings.NewReader(""), io.Discard)
+	b.attachTime = 50 * time.Millisecond
+	done := make(chan error, 1)
+	go func() { done <- b.Attach(t.Context(), socket) }()
+	if err := ended(t, done); !errors.Is(err, ErrNoRouter) {
+		t.Errorf("Attach = %v, want %v", err, ErrNoRouter)
+	}
+}
+
+// stuckClient asks for something and does not read the answer; it tells when the
+// answer is on its way.
+type stuckClient struct {
+	*io.PipeWriter
+	began chan struct{}
+}
+
+func (c stuckClient) Write(p []byte) (int, error) {
+	close(c.began)
+	return c.PipeWriter.Write(p)
+}
+
+func TestBridgeEndsThoughTheClientDoesNotRead(t *testing.T) {
+	f := build(t, Options{DrainTimeout: 50 * time.Millisecond})
+	socket := f.control(t)
+	own := build(t, Options{DrainTimeout: 50 * time.Millisecond})
+	for name, join := range map[string]func(context.Context, *Bridge) error{
+		"attach": func(ctx context.Context, b *Bridge) error { return b.Attach(ctx, socket) },
+		"host":   func(ctx context.Context, b *Bridge) error { return b.Host(ctx, own.Endpoint) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			up, down := newPipe(), newPipe()
+			defer up.w.Close()
+			defer down.r.Close() // wakes what was left behind
+			client := stuckClient{down.w, make(chan struct{})}
+			b := NewBridge(up.r, client)
+			b.leaveTime = 50 * time.Millisecond
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() { done <- join(ctx, b) }()
+			fmt.Fprintln(up.w, `{"jsonrpc":"2.0","id":1,"method":"ping"}`)
+			<-client.began
+			cancel()
+			if err := ended(t, done); !errors.Is(err, context.Canceled) {
+				t.Errorf("= %v, want the context's error", err)
+			}
+		})
+	}
+}
+
+// The router is lost, and the client, which is to be told so, does not read.
+func TestBridgeEndsThoughItCannotApologise(t *testing.T) {
+	socket := stuckRouter(t, func(conn net.Conn) {
+		takeClient(t, conn)
+		_, _ = bufio.NewReader(conn).ReadString('\n')
+		conn.Close()
+	})
+	up, down := newPipe(), newPipe()
+	defer up.w.Close()
+	defer down.r.Close()
+	client := stuckClient{down.w, make(chan struct{})}
+	b := NewBridge(up.r, client)
+	b.leaveTime = 50 * time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- b.Attach(ctx, socket) }()
+	fmt.Fprintln(up.w, callBody("1", "hold", "{}", ""))
+	<-client.began
+	cancel()
+	if err := ended(t, done); !errors.Is(err, ErrLost) {
+		t.Errorf("Attach = %v, want %v", err, ErrLost)
 	}
 }

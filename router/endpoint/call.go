@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -118,8 +119,8 @@ func severity(params []byte) logLevel {
 // Ask sends the client a request and waits for its answer, at most until the
 // call ends.
 func (c *call) Ask(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
-	if name := capabilityFor(method); !c.Can(name) {
-		return nil, rpcError(codeNoMethod, fmt.Sprintf("the client has not declared %s", name))
+	if name := catalog.CapabilityFor(method); !c.Can(name) {
+		return nil, rpcError(codeNoMethod, fmt.Sprintf("the client has not declared %s", cmp.Or(name, method)))
 	}
 	if params == nil {
 		params = json.RawMessage("{}") // some clients fail on a request without

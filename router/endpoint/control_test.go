@@ -124,6 +124,7 @@ func TestAPIByHTTP(t *testing.T) {
 		{"DELETE", "/api/search", "", 405, ""},
 		{"POST", "/api/call", `{"name":"demo__echo","arguments":{"a":1}}`, 200, `{\"a\":1}`},
 		{"POST", "/api/call", `{}`, 400, "bad_request"},
+		{"POST", "/api/search", `{"limit":"many","query":"a"}`, 400, "bad_request"},
 		{"GET", "/api/call", "", 405, ""},
 		{"GET", "/api/status", "", 200, `"version"`},
 		{"POST", "/api/reindex", "", 404, ""}, // on the control socket only
@@ -146,6 +147,31 @@ func TestAPIByHTTP(t *testing.T) {
 	ready = nil
 	if got := f.send(t, http.MethodGet, "/readyz", "").StatusCode; got != 200 {
 		t.Errorf("/readyz when ready = %d", got)
+	}
+}
+
+// What a model can put right, it is told as a tool's result: many clients show
+// it no more of a protocol error than that there was one.
+func TestBadArgumentsAreToldAsResults(t *testing.T) {
+	f := start(t, Options{})
+	for _, c := range []struct{ tool, arguments, contains string }{
+		{toolCall, `{}`, `name`},
+		{toolCall, `{"name":"demo__echo","arguments":5}`, `arguments`},
+		{toolCall, `"demo__echo"`, `object`},
+		{toolSearch, `{}`, `query`},
+		{toolSearch, `{"query":7}`, `query`},
+		{toolSearch, `{"query":"a","limit":"many"}`, `limit`},
+		{toolSearch, `[]`, `object`},
+	} {
+		body := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"` + c.tool + `","arguments":` + c.arguments + `}}`
+		asked := strings.TrimSuffix(body, "}}") + modernMeta(canAll, "") + "}}"
+		_, legacy := f.post(t, body)
+		_, modern := f.post(t, asked, headerVersion, "2026-07-28", headerMethod, methodCall, headerName, c.tool)
+		for door, got := range map[string]string{"legacy": legacy, "modern": modern, "stdio": piped(t, f, body)} {
+			if !strings.Contains(got, `"result":{`) || !strings.Contains(got, `"isError":true`) || !strings.Contains(got, c.contains) {
+				t.Errorf("%s %s by %s = %s, want an isError result that names %s", c.tool, c.arguments, door, got, c.contains)
+			}
+		}
 	}
 }
 
@@ -197,7 +223,7 @@ func TestAttachAnswersWhatWasPiped(t *testing.T) {
 // A router goes away under its client; the client is joined to a second one, and
 // then served by the process itself.
 func TestBridgeSurvivesItsRouters(t *testing.T) {
-	f := build(t, Options{DrainTimeout: time.Millisecond})
+	f := build(t, Options{DrainTimeout: 300 * time.Millisecond})
 	path := f.control(t)
 	up, down := newPipe(), newPipe()
 	out := bufio.NewScanner(down.r)
@@ -225,7 +251,7 @@ func TestBridgeSurvivesItsRouters(t *testing.T) {
 		if err := <-joined; !errors.Is(err, ErrLost) {
 			t.Fatalf("Attach = %v, want %v", err, ErrLost)
 		}
-		f = build(t, Options{DrainTimeout: time.Millisecond})
+		f = build(t, Options{DrainTimeout: 300 * time.Millisecond})
 		if kind == "attach" {
 			f.serveControl(t, path)
 			joined = join(func() error { return b.Attach(t.Context(), path) })

@@ -3,7 +3,6 @@ package endpoint
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"toolrouter/internal/catalog"
@@ -15,11 +14,12 @@ type core interface {
 	Instructions() string
 	ToolsJSON() json.RawMessage
 	OverviewChanged(func())
-	// tool answers a call of one of the two tools. An error other than a
-	// *catalog.RPCError is the context's.
+	// tool answers a call of one of the two tools. Its error is a
+	// *router.RequestError, for a tool that is neither a *catalog.RPCError, or the
+	// context's.
 	tool(ctx context.Context, name string, in input) (json.RawMessage, error)
-	// find answers a search with facts instead of text, to be marshalled;
-	// explain adds why each hit stands where it stands.
+	// find answers a search with facts instead of text, to be marshalled, and with
+	// the same errors; explain adds why each hit stands where it stands.
 	find(ctx context.Context, arguments json.RawMessage, explain bool) (any, error)
 }
 
@@ -42,7 +42,7 @@ func (p product) tool(ctx context.Context, name string, in input) (json.RawMessa
 		return p.call(ctx, in)
 	}
 	return nil, rpcError(codeParams, fmt.Sprintf("unknown tool %q: this server has %s, which finds tools, and %s, which calls what was found",
-		clip([]byte(name)), toolSearch, toolCall))
+		clip(name), toolSearch, toolCall))
 }
 
 func (p product) search(ctx context.Context, arguments json.RawMessage) (json.RawMessage, error) {
@@ -56,7 +56,7 @@ func (p product) search(ctx context.Context, arguments json.RawMessage) (json.Ra
 func (p product) find(ctx context.Context, arguments json.RawMessage, explain bool) (any, error) {
 	found, err := p.ask(ctx, arguments, explain)
 	if err == nil && found.IsError {
-		err = rpcError(codeParams, found.Text)
+		err = &router.RequestError{Msg: found.Text}
 	}
 	return found, err
 }
@@ -64,34 +64,17 @@ func (p product) find(ctx context.Context, arguments json.RawMessage, explain bo
 func (p product) ask(ctx context.Context, arguments json.RawMessage, explain bool) (router.SearchResult, error) {
 	req, err := router.DecodeSearch(arguments)
 	if err != nil {
-		return router.SearchResult{}, requestError(err)
+		return router.SearchResult{}, err
 	}
 	req.Explain = explain
-	found, err := p.Search(ctx, req)
-	if err != nil {
-		return found, requestError(err)
-	}
-	return found, nil
+	return p.Search(ctx, req)
 }
 
 func (p product) call(ctx context.Context, in input) (json.RawMessage, error) {
 	req, err := router.DecodeCall(in.arguments)
 	if err != nil {
-		return nil, requestError(err)
+		return nil, err
 	}
 	req.Meta, req.Caller, req.Retry = in.meta, in.caller, in.retry
-	result, err := p.Call(ctx, req)
-	if err != nil {
-		return nil, requestError(err)
-	}
-	return result, nil
-}
-
-// requestError turns what the router says of a senseless request into the
-// protocol's error.
-func requestError(err error) error {
-	if bad, ok := errors.AsType[*router.RequestError](err); ok {
-		return rpcError(codeParams, bad.Msg)
-	}
-	return err
+	return p.Call(ctx, req)
 }

@@ -22,6 +22,9 @@
 // it with the answers. What a backend may ask is in both cases what the client
 // said it can do.
 //
+// Messages may come in batches, which revision 2025-03-26 had: on /mcp from
+// clients of that time, elsewhere from any.
+//
 // A [Bridge] is the other side: it joins a process's stdin and stdout to a
 // running router and outlives it. A [Client] is what the command line uses.
 //

@@ -38,7 +38,7 @@ type Options struct {
 	Hosts        []string      // names allowed in Host besides the loopback ones and the listener's address
 	Origins      []string      // allowed in Origin besides the loopback ones, such as "https://app.example"
 	MaxBody      int64         // bytes of a request's body or a line; 0 means 4 MiB
-	MaxCalls     int           // calls answered at once, all clients together; 0 means 256
+	MaxCalls     int           // calls answered at once, all clients together, and as many searches; 0 means 256
 	DrainTimeout time.Duration // for calls in flight when serving ends; 0 means 2 s
 
 	Status  func() any                                                      // what /api/status shows, marshalled to JSON; nil shows the version only
@@ -75,9 +75,10 @@ type Endpoint struct {
 	sessions *sessions
 	parked   parking
 	sse      peers
-	slots    chan struct{} // one for each call that runs
+	calls    places // for those that run
+	searches places // of their own: a search waits for no call
 
-	bodyTime, chunkTime time.Duration // as the constants; tests have less patience
+	bodyTime, chunkTime, afterDrain time.Duration // as the constants; tests have more or less patience
 
 	mu      sync.Mutex
 	telling *time.Timer // runs while a change of the overview waits to be told
@@ -91,10 +92,11 @@ func newEndpoint(c core, o Options) *Endpoint {
 	e := &Endpoint{
 		core: c, opts: o, log: o.Log,
 		sessions: &sessions{live: map[string]*session{}},
-		parked:   parking{calls: map[string]*parked{}},
+		parked:   newParking(),
 		sse:      peers{live: map[string]*peer{}},
-		slots:    make(chan struct{}, o.MaxCalls),
-		bodyTime: bodyTime, chunkTime: chunkTime,
+		calls:    make(places, o.MaxCalls),
+		searches: make(places, o.MaxCalls),
+		bodyTime: bodyTime, chunkTime: chunkTime, afterDrain: afterDrain,
 	}
 	e.info, _ = json.Marshal(mcp.Implementation{Name: serverName, Version: o.Version}) // two strings always marshal
 	e.mcp = server.NewMCPServer(serverName, o.Version,
@@ -116,7 +118,7 @@ func (e *Endpoint) hooks() *server.Hooks {
 	h.AddAfterInitialize(func(ctx context.Context, _ any, req *mcp.InitializeRequest, res *mcp.InitializeResult) {
 		res.Instructions = e.core.Instructions()
 		if s := e.sessionIn(ctx); s != nil {
-			s.setCaps(capabilitiesOf(req.Params.Capabilities))
+			s.initialized(res.ProtocolVersion, capabilitiesOf(req.Params.Capabilities))
 		}
 	})
 	h.AddAfterDiscover(func(_ context.Context, _ any, _ *mcp.DiscoverRequest, res *mcp.DiscoverResult) {
@@ -174,17 +176,28 @@ func (e *Endpoint) tellListChanged() {
 	e.mcp.SendNotificationToAllClients(mcp.MethodNotificationToolsListChanged, nil) // never blocks
 }
 
-// slot takes one of the places for running calls, if there is one.
-func (e *Endpoint) slot() bool {
+// places bound how many requests of a kind run at once.
+type places chan struct{}
+
+// take takes a place, if there is one.
+func (p places) take() bool {
 	select {
-	case e.slots <- struct{}{}:
+	case p <- struct{}{}:
 		return true
 	default:
 		return false
 	}
 }
 
-func (e *Endpoint) unslot() { <-e.slots }
+func (p places) give() { <-p }
+
+// placesFor gives the places for calls of one of the two tools.
+func (e *Endpoint) placesFor(tool string) places {
+	if tool == toolSearch {
+		return e.searches
+	}
+	return e.calls
+}
 
 // panicked logs a panic of a handler and gives what the client is told of it.
 func (e *Endpoint) panicked(p any) error {
@@ -198,21 +211,22 @@ func (e *Endpoint) listResult(m *message, modern bool) ([]byte, error) {
 		return nil, rpcError(codeParams, "unknown cursor: the list has one page")
 	}
 	tools := e.core.ToolsJSON()
-	out := make([]byte, 0, len(tools)+64)
+	out := make([]byte, 0, len(tools)+len(e.info)+128)
 	out = append(append(out, `{"tools":`...), tools...)
 	if modern {
-		out = append(out, `,"ttlMs":60000,"cacheScope":"private"`...)
+		out = append(out, `,"ttlMs":60000,"cacheScope":"private","_meta":{"`+metaServerInfo+`":`...)
+		out = append(append(out, e.info...), '}')
 	}
 	return append(out, '}'), nil
 }
 
 // appendAnswer appends the response to a request that was answered here.
-func (e *Endpoint) appendAnswer(dst, id, result []byte, modern bool) []byte {
+func appendAnswer(dst, id, result []byte, modern bool) []byte {
 	if !modern {
 		return appendResult(dst, id, result)
 	}
 	dst = append(append(append(dst, openReply...), id...), `,"result":`...)
-	return append(appendModern(dst, result, e.info), '}')
+	return append(appendModern(dst, result), '}')
 }
 
 // Serve answers HTTP on a listener until ctx ends, and closes the listener. Then
@@ -275,7 +289,7 @@ func (e *Endpoint) drain(l *life, srv *http.Server) {
 	l.kill()
 	if errors.Is(err, context.DeadlineExceeded) {
 		e.log.Warn("calls in flight were cancelled", "err", err)
-		hard, cancel := context.WithTimeout(context.Background(), afterDrain)
+		hard, cancel := context.WithTimeout(context.Background(), e.afterDrain)
 		defer cancel()
 		_ = srv.Shutdown(hard)
 	}

@@ -106,8 +106,6 @@ func TestRefusedBodies(t *testing.T) {
 		{"NUL twin", strings.Replace(call, `"name":"call_tool"`, `"name":"safe","name\u0000":"call_tool"`, 1), nil, 400, "ambiguous"},
 		{"METHOD", strings.Replace(call, `"method"`, `"METHOD"`, 1), nil, 400, "ambiguous"},
 		{"repeated deep inside", callBody("1", "echo", `{"a":{"b":1,"b":2}}`, ""), nil, 400, "twice"},
-		{"batch", "[" + call + "]", nil, 400, "-32600"},
-		{"large batch", "[" + strings.Repeat(call+",", 2000) + call + "]", nil, 400, "-32600"},
 		{"null id", callBody("null", "echo", "{}", ""), nil, 400, "-32600"},
 		{"float id", callBody("1.5", "echo", "{}", ""), nil, 400, "-32600"},
 		{"huge id", callBody("1e400", "echo", "{}", ""), nil, 400, "-32600"},
@@ -205,6 +203,13 @@ func TestOverloadIsSaid(t *testing.T) {
 		wg.Go(func() { f.post(t, callBody(fmt.Sprint(i), "hold", "{}", "")) })
 		<-f.backend.calls
 	}
+	const search = `{"jsonrpc":"2.0","id":8,"method":"tools/call","params":{"name":"search_tools","arguments":{"query":"echo"}}}`
+	if status, got := f.post(t, search); status != 200 || !strings.Contains(got, "demo__echo(") {
+		t.Errorf("search beside calls that hang = %d %s", status, got)
+	}
+	if got := f.send(t, http.MethodGet, "/api/search?q=echo", "").StatusCode; got != 200 {
+		t.Errorf("search by the API beside calls that hang = %d", got)
+	}
 	resp := f.send(t, http.MethodPost, "/mcp", callBody("9", "echo", "{}", ""))
 	if got := readString(t, resp.Body); resp.StatusCode != 429 || resp.Header.Get("Retry-After") == "" || !strings.Contains(got, "retryAfterMs") {
 		t.Errorf("third call = %d %s", resp.StatusCode, got)
@@ -221,11 +226,31 @@ func TestOverloadIsSaid(t *testing.T) {
 
 func TestPanicIsAnError(t *testing.T) {
 	f := start(t, Options{})
-	if status, got := f.post(t, callBody("1", "panic", "{}", "")); status != 500 || strings.Contains(got, "a bug") {
-		t.Errorf("panic = %d %s", status, got)
+	const token = `"progressToken":"t"`
+	for _, c := range []struct {
+		name, extra string
+		headers     []string
+		events      int // 0 if the answer is no stream
+	}{
+		{"nothing said", "", nil, 0},
+		{"after a notification", `,"_meta":{` + token + `}`, nil, 2},
+		{"modern", modernMeta("{}", ","+token), modernHeaders(), 2},
+		{"modern, can be asked", modernMeta(`{"roots":{}}`, ","+token), modernHeaders(), 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for range 20 { // the writer of a stream may be ahead of the panic or behind
+				status, got := f.post(t, callBody("1", "panic", "{}", c.extra), c.headers...)
+				if status != 200 || !strings.Contains(got, `"id":1,"error":{"code":-32603`) || strings.Contains(got, "a bug") {
+					t.Errorf("= %d %s", status, got)
+				}
+				if n := len(events(got)); n != c.events {
+					t.Errorf("%d events, want %d: %s", n, c.events, got)
+				}
+			}
+		})
 	}
-	if status, got := f.post(t, callBody("1", "panic", "{}", modernMeta(`{"roots":{}}`, "")), modernHeaders()...); !strings.Contains(got, "-32603") {
-		t.Errorf("panic in a call that can ask = %d %s", status, got)
+	if got := f.send(t, http.MethodPost, "/api/call", `{"name":"demo__panic"}`).StatusCode; got != 500 {
+		t.Errorf("panic in a call by the API = %d, want 500", got)
 	}
 	if status, _ := f.post(t, callBody("1", "echo", "{}", "")); status != 200 {
 		t.Errorf("after a panic = %d", status)
@@ -260,19 +285,20 @@ func listenLoopback(t testing.TB) net.Listener {
 
 func serveOn(t *testing.T, f *fixture) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := listenLoopback(t)
 	f.addr = ln.Addr().String()
 	f.stop = background(t, func(ctx context.Context) error { return f.Serve(ctx, ln) })
 }
 
 func TestCallOutlivesTheBodyTime(t *testing.T) {
 	f := build(t, Options{})
-	f.bodyTime = 30 * time.Millisecond
+	f.bodyTime = 500 * time.Millisecond
 	serveOn(t, f)
-	time.AfterFunc(150*time.Millisecond, func() { close(f.backend.release) })
+	go func() {
+		<-f.backend.calls
+		time.Sleep(f.bodyTime + 100*time.Millisecond)
+		close(f.backend.release)
+	}()
 	if status, got := f.post(t, callBody("1", "hold", "{}", "")); status != 200 || !strings.Contains(got, "released") {
 		t.Errorf("= %d %s", status, got)
 	}
@@ -281,17 +307,26 @@ func TestCallOutlivesTheBodyTime(t *testing.T) {
 func TestReaderThatStopsIsLeft(t *testing.T) {
 	f := build(t, Options{})
 	f.chunkTime = 50 * time.Millisecond
-	serveOn(t, f)
-	conn, err := net.Dial("tcp", f.addr)
+	gaveUp := make(chan struct{})
+	ln := listenLoopback(t)
+	background(t, func(ctx context.Context) error {
+		return f.serve(ctx, ln, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer close(gaveUp)
+			f.serveMCP(w, r)
+		}))
+	})
+	conn, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
 	body := callBody("1", "big", "{}", "")
 	fmt.Fprintf(conn, "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-	<-f.backend.calls
-	waitFor(t, "the server to give up", func() bool { return len(f.slots) == 0 })
-	time.Sleep(300 * time.Millisecond)
+	select {
+	case <-gaveUp:
+	case <-time.After(30 * time.Second):
+		t.Fatal("the server writes for ever to a client that does not read")
+	}
 	raw, _ := io.ReadAll(conn)
 	if len(raw) >= 8<<20 {
 		t.Errorf("read %d bytes after the deadline", len(raw))
@@ -328,7 +363,7 @@ func TestDisconnectCancelsTheCall(t *testing.T) {
 	}
 	http.DefaultClient.CloseIdleConnections()
 	waitFor(t, "goroutines to end", func() bool { return runtime.NumGoroutine() <= before+10 })
-	waitFor(t, "the places of the calls", func() bool { return len(f.slots) == 0 })
+	waitFor(t, "the places of the calls", func() bool { return len(f.calls) == 0 })
 }
 
 func TestClientsDoNotHearEachOther(t *testing.T) {

@@ -18,7 +18,6 @@ import (
 const (
 	maxSuspended = 256
 	suspendFor   = 10 * time.Minute
-	statePrefix  = "router:" // tells our requestState from a backend's
 )
 
 // request is a tools/call on its way from a transport to the router.
@@ -52,12 +51,13 @@ func (e *Endpoint) callTool(ctx context.Context, q request) (json.RawMessage, er
 	if !ok {
 		return nil, rpcError(codeParams, "tools/call needs the name of a tool")
 	}
-	if !e.slot() {
+	places := e.placesFor(name)
+	if !places.take() {
 		return nil, errBusy
 	}
-	defer e.unslot()
+	defer places.give()
 	state, _ := unquote(q.m.RequestState)
-	if q.modern && strings.HasPrefix(state, statePrefix) {
+	if q.modern && strings.HasPrefix(state, e.parked.prefix) {
 		return e.resume(ctx, q, name, state)
 	}
 	c := newCall(q)
@@ -66,7 +66,7 @@ func (e *Endpoint) callTool(ctx context.Context, q request) (json.RawMessage, er
 	}
 	defer c.end()
 	c.attach(q.out, q.m.Token)
-	return e.core.tool(ctx, name, input{q.m.Arguments, backendMeta(q.m.Meta), c, retry(q)})
+	return e.tool(ctx, name, input{q.m.Arguments, backendMeta(q.m.Meta), c, retry(q)})
 }
 
 // newCall makes the call of a request; the capabilities are those of this very
@@ -128,7 +128,7 @@ func (e *Endpoint) launch(ctx context.Context, q request, c *call, name string) 
 		defer unlink()
 		defer cancel()
 		defer c.end()
-		f.result, f.err = e.toolSafely(running, name, in)
+		f.result, f.err = e.safely(func() (json.RawMessage, error) { return e.tool(running, name, in) })
 	})
 	if !ran {
 		unlink()
@@ -138,14 +138,27 @@ func (e *Endpoint) launch(ctx context.Context, q request, c *call, name string) 
 	return e.await(ctx, q, f)
 }
 
-// toolSafely is the call for goroutines that no HTTP server catches.
-func (e *Endpoint) toolSafely(ctx context.Context, name string, in input) (result json.RawMessage, err error) {
+// tool calls one of the two tools. What is wrong with the arguments it is given
+// is told as a result, which a model reads and can act upon; a protocol error is
+// for the client, and often all that a model learns of it is that there was one.
+func (e *Endpoint) tool(ctx context.Context, name string, in input) (json.RawMessage, error) {
+	result, err := e.core.tool(ctx, name, in)
+	if bad, ok := errors.AsType[*router.RequestError](err); ok {
+		return router.ErrorResult(bad.Msg), nil
+	}
+	return result, err
+}
+
+// safely runs a call and makes an error of a panic, so that whoever began an
+// answer also ends it: on a stream that has begun, a goroutine writes that no
+// HTTP server catches.
+func (e *Endpoint) safely(call func() (json.RawMessage, error)) (result json.RawMessage, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = e.panicked(p)
 		}
 	}()
-	return e.core.tool(ctx, name, in)
+	return call()
 }
 
 // await waits until the call has ended or has something to ask.
@@ -189,7 +202,7 @@ func (e *Endpoint) resume(ctx context.Context, q request, name, state string) (j
 	f := e.parked.take(state, name, digest(q.m.Arguments))
 	if f == nil {
 		return router.ErrorResult("The call that asked this question is gone: it was answered already, took longer than " +
-			suspendFor.String() + ", or the router was restarted. Make the call again without requestState and inputResponses."), nil
+			suspendFor.String() + ", or was for other arguments. Make the call again without requestState and inputResponses."), nil
 	}
 	f.call.attach(q.out, q.m.Token)
 	f.call.answers(q.m.InputResponses)
@@ -198,6 +211,10 @@ func (e *Endpoint) resume(ctx context.Context, q request, name, state string) (j
 
 // parking holds the suspended calls by their requestState.
 type parking struct {
+	// prefix tells a requestState of this very Endpoint from a backend's own, also
+	// from those of a backend that is a router itself.
+	prefix string
+
 	mu    sync.Mutex
 	calls map[string]*parked
 }
@@ -208,9 +225,13 @@ type parked struct {
 	timer *time.Timer
 }
 
+func newParking() parking {
+	return parking{prefix: "router:" + rand.Text() + ":", calls: map[string]*parked{}}
+}
+
 // add parks a call until it is taken, its time is over or its life ends.
 func (p *parking) add(f *flight, l *life) (state string, ok bool) {
-	state = statePrefix + rand.Text()
+	state = p.prefix + rand.Text()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.calls) >= maxSuspended || l.stopping.Err() != nil {

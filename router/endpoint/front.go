@@ -165,7 +165,9 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 			writeProblem(w, http.StatusForbidden, "origin", "requests from this origin are not allowed", `allow it with http.origins in the config`)
 			return
 		}
-		next.ServeHTTP(w, r)
+		if !g.share(w, r) {
+			next.ServeHTTP(w, r)
+		}
 	})
 }
 

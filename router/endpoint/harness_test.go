@@ -1,11 +1,13 @@
 package endpoint
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"net/http"
 	"strings"
@@ -26,10 +28,11 @@ type backend struct {
 	calls     chan catalog.Call // what arrived, if anybody looks
 	cancelled chan string       // tools whose context ended
 	release   chan struct{}     // lets "hold" go
+	state     string            // the requestState of "state"
 }
 
 func newBackend() *backend {
-	return &backend{calls: make(chan catalog.Call, 4096), cancelled: make(chan string, 64<<10), release: make(chan struct{})}
+	return &backend{calls: make(chan catalog.Call, 4096), cancelled: make(chan string, 64<<10), release: make(chan struct{}), state: "backend's"}
 }
 
 func (b *backend) Servers() []catalog.Server {
@@ -63,6 +66,9 @@ func (b *backend) Call(ctx context.Context, c catalog.Call) (json.RawMessage, er
 	case "hold":
 		return b.hold(ctx, c)
 	case "panic":
+		if c.Caller != nil {
+			c.Caller.Notify(methodProgress, json.RawMessage(`{"progress":1}`))
+		}
 		panic("a bug")
 	case "big":
 		return text(strings.Repeat("x", 8<<20)), nil
@@ -112,7 +118,7 @@ func (b *backend) ask(ctx context.Context, c catalog.Call) (json.RawMessage, err
 		return text("answers " + string(c.Retry.Responses) + " state " + c.Retry.State), nil
 	}
 	if c.ID.Tool == "state" {
-		return json.RawMessage(`{"resultType":"input_required","inputRequests":{"a":{"method":"roots/list"}},"requestState":"backend\u0027s"}`), nil
+		return json.RawMessage(`{"resultType":"input_required","inputRequests":{"a":{"method":"roots/list"}},"requestState":"` + b.state + `"}`), nil
 	}
 	var names []string
 	for name := range questions {
@@ -187,7 +193,7 @@ func build(t testing.TB, o Options) *fixture {
 	r := router.New(b, b, router.Options{})
 	r.Publish(view(t, "demo", "Does things."))
 	if o.DrainTimeout == 0 {
-		o.DrainTimeout = 200 * time.Millisecond
+		o.DrainTimeout = time.Second
 	}
 	return &fixture{Endpoint: New(r, o), router: r, backend: b}
 }
@@ -207,7 +213,7 @@ func background(t testing.TB, f func(context.Context) error) (stop func() error)
 		select {
 		case err := <-done:
 			return err
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Error("serving did not end")
 			return nil
 		}
@@ -268,11 +274,16 @@ func readString(t testing.TB, r io.Reader) string {
 // legacySession begins a session of revision 2025-11-25 and gives its id.
 func (f *fixture) legacySession(t testing.TB, capabilities string) string {
 	t.Helper()
-	resp := f.send(t, http.MethodPost, "/mcp", `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":`+
-		capabilities+`,"clientInfo":{"name":"test","version":"1"}}}`)
-	id := resp.Header.Get(headerSession)
-	if resp.StatusCode != http.StatusOK || id == "" {
-		t.Fatalf("initialize: status %d, session %q: %s", resp.StatusCode, id, readString(t, resp.Body))
+	return f.sessionOf(t, "2025-11-25", capabilities)
+}
+
+func (f *fixture) sessionOf(t testing.TB, revision, capabilities string) string {
+	t.Helper()
+	resp := f.send(t, http.MethodPost, "/mcp", `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"`+revision+
+		`","capabilities":`+capabilities+`,"clientInfo":{"name":"test","version":"1"}}}`)
+	id, got := resp.Header.Get(headerSession), readString(t, resp.Body)
+	if id == "" || !strings.Contains(got, revision) {
+		t.Fatalf("initialize: status %d, session %q: %s", resp.StatusCode, id, got)
 	}
 	status, _ := f.post(t, `{"jsonrpc":"2.0","method":"notifications/initialized"}`, headerSession, id)
 	if status != http.StatusAccepted {
@@ -307,9 +318,20 @@ func events(raw string) (data []string) {
 	return data
 }
 
+// eventsOf gives the data of events as they arrive, until the stream ends.
+func eventsOf(stream io.Reader) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for lines := bufio.NewScanner(stream); lines.Scan(); {
+			if d, ok := strings.CutPrefix(lines.Text(), "data: "); ok && !yield(d) {
+				return
+			}
+		}
+	}
+}
+
 func waitFor(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(5 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("waited in vain for %s", what)
 		}

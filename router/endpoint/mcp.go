@@ -35,13 +35,17 @@ func (e *Endpoint) serveMCP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// post takes one message.
+// post takes one message, or a batch of them.
 func (e *Endpoint) post(w http.ResponseWriter, r *http.Request) {
 	body, ok := e.readBody(w, r)
 	if !ok {
 		return
 	}
 	m, err := parse(body)
+	if errors.Is(err, errBatch) {
+		e.postBatch(w, r, body)
+		return
+	}
 	if err == nil {
 		err = checkEnvelope(&m)
 	}
@@ -55,13 +59,26 @@ func (e *Endpoint) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var sess *session
-	if id := r.Header.Get(headerSession); id != "" && !modern && m.Method != string(mcp.MethodInitialize) {
-		if sess = e.sessions.get(id); sess == nil {
-			writeRPC(w, http.StatusNotFound, m.ID, rpcError(codeNoSession, "session not found: begin with initialize"))
+	if !modern && m.Method != string(mcp.MethodInitialize) {
+		if sess, ok = e.namedSession(r); !ok {
+			writeRPC(w, http.StatusNotFound, m.ID, errUnknownSession)
 			return
 		}
 	}
 	e.dispatch(w, r, body, request{m: &m, sess: sess, modern: modern, life: lifeOf(r.Context())})
+}
+
+var errUnknownSession = rpcError(codeNoSession, "session not found: begin with initialize")
+
+// namedSession finds the session that a request names, nil if it names none; ok
+// is false if it names one that is not alive.
+func (e *Endpoint) namedSession(r *http.Request) (sess *session, ok bool) {
+	id := r.Header.Get(headerSession)
+	if id == "" {
+		return nil, true
+	}
+	sess = e.sessions.get(id)
+	return sess, sess != nil
 }
 
 // dispatch answers what is ours and leaves the rest to mcp-go.
@@ -101,10 +118,10 @@ func (e *Endpoint) answerPost(w http.ResponseWriter, r *http.Request, q request)
 	} else {
 		ctx, finish := q.cancellable(r.Context())
 		defer finish()
-		result, err = e.callTool(ctx, q)
+		result, err = e.safely(func() (json.RawMessage, error) { return e.callTool(ctx, q) })
 	}
 	if err == nil {
-		out.finish(http.StatusOK, func(dst []byte) []byte { return e.appendAnswer(dst, q.m.ID, result, q.modern) })
+		out.finish(http.StatusOK, func(dst []byte) []byte { return appendAnswer(dst, q.m.ID, result, q.modern) })
 		return
 	}
 	rpc := callError(err)
@@ -145,7 +162,7 @@ func (e *Endpoint) withSession(w http.ResponseWriter, r *http.Request) {
 	}
 	sess := e.sessions.get(id)
 	if sess == nil {
-		writeRPC(w, http.StatusNotFound, nil, rpcError(codeNoSession, "session not found: begin with initialize"))
+		writeRPC(w, http.StatusNotFound, nil, errUnknownSession)
 		return
 	}
 	if r.Method == http.MethodGet {
@@ -185,7 +202,7 @@ func checkEnvelope(m *message) error {
 
 // asRefusal tells a body that is not JSON from one that is refused.
 func asRefusal(err error) *catalog.RPCError {
-	for _, invalid := range []error{errBatch, errNoMethod, errVersion, errID, errShape, errNeedsID} {
+	for _, invalid := range []error{errBatch, errInBatch, errNoMethod, errVersion, errID, errShape, errNeedsID} {
 		if errors.Is(err, invalid) {
 			return rpcError(codeInvalid, err.Error())
 		}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"unicode/utf8"
+
+	"toolrouter/internal/catalog"
 )
 
 // message is one JSON-RPC message, taken apart without being decoded. Its
@@ -24,9 +26,8 @@ type message struct {
 func (m *message) isRequest() bool  { return m.Method != "" && m.ID != nil }
 func (m *message) isResponse() bool { return m.Method == "" && m.ID != nil }
 
-var errBatch = errors.New("batches are not supported")
-
-// parse checks a whole message and takes it apart in one pass. It refuses what
+// parse checks a whole message and takes it apart in one pass; a batch of them is
+// errBatch, whatever is in it. It refuses what
 // parsers read differently: a key twice in one object, and in the envelope and
 // params a key that only after case folding equals one of the protocol's, or
 // that holds a control character.
@@ -171,4 +172,4 @@ func intern(text []byte) string {
 }
 
 // clip keeps a client's text short in an error.
-func clip(text []byte) []byte { return text[:min(len(text), 60)] }
+func clip(text string) string { return catalog.Clip(text, 60) }

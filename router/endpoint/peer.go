@@ -56,9 +56,9 @@ func (p *peer) receive(raw []byte) {
 		p.receiveOne(raw)
 		return
 	}
-	var batch []json.RawMessage
-	if err := json.Unmarshal(raw, &batch); err != nil {
-		p.refuse(nil, rpcError(codeParse, "not a JSON-RPC message: "+err.Error()))
+	batch, refused := splitBatch(raw)
+	if refused != nil {
+		p.refuse(nil, refused)
 		return
 	}
 	for _, one := range batch {
@@ -67,23 +67,30 @@ func (p *peer) receive(raw []byte) {
 }
 
 func (p *peer) receiveOne(raw []byte) {
+	if q, ok := p.read(raw); ok {
+		p.dispatch(raw, q)
+	}
+}
+
+// read takes a message apart, or refuses it.
+func (p *peer) read(raw []byte) (q request, ok bool) {
 	m, err := parse(raw)
 	if err == nil {
 		err = checkEnvelope(&m)
 	}
 	if err != nil {
 		p.refuse(m.ID, asRefusal(err))
-		return
+		return q, false
 	}
 	version, _ := unquote(m.Version)
 	modern := mcp.IsModernProtocol(version)
 	if modern && m.isRequest() {
 		if refused := checkModern(&m, version); refused != nil {
 			p.refuse(m.ID, refused)
-			return
+			return q, false
 		}
 	}
-	p.dispatch(raw, request{m: &m, sess: p.sess, modern: modern, out: p.box, life: p.life})
+	return request{m: &m, sess: p.sess, modern: modern, out: p.box, life: p.life}, true
 }
 
 func (p *peer) dispatch(raw []byte, q request) {
@@ -120,24 +127,14 @@ func (p *peer) call(q request) {
 
 // answer answers one tools/call. One that the client cancelled gets no answer.
 func (p *peer) answer(ctx context.Context, q request) {
-	result, err := p.e.callSafely(ctx, q)
+	result, err := p.e.safely(func() (json.RawMessage, error) { return p.e.callTool(ctx, q) })
 	switch {
 	case err == nil:
-		p.send(oneLine(p.e.appendAnswer(make([]byte, 0, len(result)+256), q.m.ID, result, q.modern)))
+		p.send(oneLine(appendAnswer(make([]byte, 0, len(result)+256), q.m.ID, result, q.modern)))
 	case errors.Is(err, context.Canceled) && p.life.hard.Err() == nil:
 	default:
 		p.refuse(q.m.ID, callError(err))
 	}
-}
-
-// callSafely is callTool for goroutines that no HTTP server catches.
-func (e *Endpoint) callSafely(ctx context.Context, q request) (result json.RawMessage, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = e.panicked(v)
-		}
-	}()
-	return e.callTool(ctx, q)
 }
 
 func (p *peer) list(q request) {
@@ -146,7 +143,7 @@ func (p *peer) list(q request) {
 		p.refuse(q.m.ID, asRPC(err))
 		return
 	}
-	p.send(oneLine(p.e.appendAnswer(nil, q.m.ID, result, q.modern)))
+	p.send(oneLine(appendAnswer(nil, q.m.ID, result, q.modern)))
 }
 
 // handle lets mcp-go's server answer.

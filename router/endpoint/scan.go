@@ -157,7 +157,7 @@ func (s *scanner) member(m *message, in place, seen *keySet) error {
 		return err
 	}
 	if !seen.add(s, key) {
-		return keyError{"stands twice in one object", string(clip(key))}
+		return keyError{"stands twice in one object", clip(string(key))}
 	}
 	if s.space(); s.peek() != ':' {
 		return s.bad("no colon after a key")
@@ -203,7 +203,7 @@ func (s *scanner) key(in place) ([]byte, error) {
 		}
 	}
 	if (in == inEnvelope || in == inParams) && ambiguous(key) {
-		return nil, keyError{"is ambiguous", string(clip(key))}
+		return nil, keyError{"is ambiguous", clip(string(key))}
 	}
 	return key, nil
 }

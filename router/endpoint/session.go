@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -28,13 +27,14 @@ type session struct {
 	ended context.Context // standing streams end with it
 	end   context.CancelFunc
 
-	mu    sync.Mutex
-	caps  capabilities
-	level logLevel
-	calls map[*inflight]struct{}
-	asks  map[string]chan answer
-	busy  int // standing streams
-	used  time.Time
+	mu       sync.Mutex
+	revision string // "" before initialize
+	caps     capabilities
+	level    logLevel
+	calls    map[*inflight]struct{}
+	asks     map[string]chan answer
+	busy     int // standing streams
+	used     time.Time
 }
 
 // inflight is a request that can be cancelled by its id.
@@ -123,10 +123,18 @@ func (s *session) take(m *message) {
 	reply <- a // cap 1, and only one taker finds the channel
 }
 
-func (s *session) setCaps(c capabilities) {
+// initialized notes what was agreed upon in initialize.
+func (s *session) initialized(revision string, c capabilities) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.caps = c
+	s.revision, s.caps = revision, c
+}
+
+// negotiated is the session's revision of the protocol.
+func (s *session) negotiated() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.revision
 }
 
 func (s *session) setLevel(l logLevel) {
@@ -198,12 +206,6 @@ func capabilitiesOf(c mcp.ClientCapabilities) (set capabilities) {
 		set |= canRoots
 	}
 	return set
-}
-
-// capabilityFor names what a client must be able to do to be sent a request.
-func capabilityFor(method string) string {
-	name, _, _ := strings.Cut(method, "/")
-	return name
 }
 
 // logLevel is the severity from which on messages are passed to a client.

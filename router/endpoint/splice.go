@@ -133,51 +133,14 @@ func appendWith(dst, object []byte, key string, value []byte) []byte {
 	return append(dst, rest...)
 }
 
-// appendModern appends a result as revision 2026-07-28 wants it: with a
-// resultType and with our serverInfo in _meta. What the result already says of
-// either stays.
-func appendModern(dst, result, serverInfo []byte) []byte {
-	var meta [2]int
-	hasType, hasMeta := false, false
-	ok := each(result, func(key []byte, start, end int) bool {
-		switch string(key) {
-		case "resultType":
-			hasType = true
-		case "_meta":
-			hasMeta, meta = true, [2]int{start, end}
-		}
-		return true
-	})
-	if !ok {
+// appendModern appends a result as revision 2026-07-28 wants it, with a
+// resultType, if it does not have one. The serverInfo that the revision recommends
+// is not added: the result may be a backend's, whose _meta is not ours.
+func appendModern(dst, result []byte) []byte {
+	if member(result, "resultType") != nil {
 		return append(dst, result...)
 	}
-	open := skipSpace(result, 0)
-	empty := result[skipSpace(result, open+1)] == '}'
-	dst = append(dst, '{')
-	if !hasType {
-		dst = append(dst, `"resultType":"complete",`...)
-	}
-	if !hasMeta {
-		dst = append(dst, `"_meta":{"`+metaServerInfo+`":`...)
-		dst = append(dst, serverInfo...)
-		dst = append(dst, '}', ',')
-	}
-	if empty && (!hasType || !hasMeta) {
-		dst = dst[:len(dst)-1] // no member follows the comma
-	}
-	if !hasMeta {
-		return append(dst, result[open+1:]...)
-	}
-	dst = append(dst, result[open+1:meta[0]]...)
-	dst = appendServerInfo(dst, result[meta[0]:meta[1]], serverInfo)
-	return append(dst, result[meta[1]:]...)
-}
-
-func appendServerInfo(dst, meta, serverInfo []byte) []byte {
-	if member(meta, metaServerInfo) != nil {
-		return append(dst, meta...)
-	}
-	return appendWith(dst, meta, metaServerInfo, serverInfo)
+	return appendWith(dst, result, "resultType", []byte(`"complete"`))
 }
 
 // oneLine puts a JSON document on one line. Outside of strings a line break is

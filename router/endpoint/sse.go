@@ -47,7 +47,8 @@ func (e *Endpoint) serveSSE(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancel(r.Context())
 	p := e.newPeer(ctx, lifeOf(ctx), func(msg []byte) error { return writeEvent(w, "message", msg) })
 	defer p.leave()
-	defer cancel() // its calls, before it leaves
+	defer cancel()            // its calls, before it leaves
+	defer p.box.fail(errGone) // and what they still have to say: nobody writes it any more
 	if !e.sse.add(p) {
 		writeProblem(w, http.StatusServiceUnavailable, "busy", "too many SSE connections", "")
 		return

@@ -54,6 +54,10 @@ func TestOddLines(t *testing.T) {
 		{"oversize at the end", ping("1") + "\n" + strings.Repeat("x", 9000), []string{`"id":1`, `-32600`}},
 		{"batch", "[" + ping("1") + "," + ping("2") + `,{"jsonrpc":"2.0","method":"notifications/initialized"}]`, []string{`"id":1`, `"id":2`}},
 		{"broken batch", "[" + ping("1"), []string{`-32700`}},
+		{"text after a batch", "[" + ping("1") + "] " + ping("2"), []string{`-32700`}},
+		{"empty batch", "[ ]\n" + ping("1"), []string{`"id":null,"error":{"code":-32600`, `"id":1`}},
+		{"batch of nonsense", "[1," + ping("2") + ",[]]", []string{`-32700`, `"id":2`, `-32600`}},
+		{"batch over the limit", "[1" + strings.Repeat(",1", maxBatch) + "]", []string{`-32600`}},
 		{"stray answer", `{"jsonrpc":"2.0","id":"router-x","result":{}}` + "\n" + ping("1"), []string{`"id":1`}},
 		{"ambiguous", `{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}`, []string{`-32600`}},
 		{"modern without capabilities", callBody("1", "echo", "{}", `,"_meta":{"`+metaVersion+`":"2026-07-28"}`), []string{`-32602`}},
@@ -109,19 +113,22 @@ func TestStdioCancelRightAfterTheCall(t *testing.T) {
 	if line, _ := bufio.NewReader(r).ReadString('\n'); !strings.Contains(line, `"id":"end"`) {
 		t.Errorf("first answer = %s", line)
 	}
-	waitFor(t, "all calls to end", func() bool { return len(f.slots) == 0 })
+	waitFor(t, "all calls to end", func() bool { return len(f.calls) == 0 })
 }
 
 func TestStdioEndOfContextCutsTheGraceShort(t *testing.T) {
-	f := build(t, Options{DrainTimeout: 50 * time.Millisecond})
+	f := build(t, Options{DrainTimeout: 300 * time.Millisecond})
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(100*time.Millisecond, cancel)
+	go func() {
+		<-f.backend.calls
+		cancel()
+	}()
 	var out strings.Builder
 	began := time.Now()
 	if err := f.ServeStdio(ctx, strings.NewReader(callBody("1", "hold", "{}", "")), &out); err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(began); took > 2*time.Second || !strings.Contains(out.String(), "cancelled") {
+	if took := time.Since(began); took > eofGrace/2 || !strings.Contains(out.String(), "cancelled") {
 		t.Errorf("after %v: %s", took, out.String())
 	}
 }
@@ -146,7 +153,7 @@ func TestStdioSubscription(t *testing.T) {
 }
 
 func TestStdioEndsWithItsContext(t *testing.T) {
-	f := build(t, Options{DrainTimeout: 50 * time.Millisecond})
+	f := build(t, Options{DrainTimeout: 300 * time.Millisecond})
 	up, down := newPipe(), newPipe()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
