@@ -33,5 +33,9 @@
 //
 // [Add], [Remove] and [SetDisabled] edit a YAML file in place. They change the
 // bytes that the wish needs and no others, and write nothing at all when the
-// result would not read back as what was wanted.
+// result would not read back as what was wanted. Edits at the same time follow each
+// other: each holds a lock from its reading to its writing.
+//
+// A server that is plainly the router itself, as in a client's file that the router
+// was added to, is left out with a warning: see [Config.Itself].
 package configs

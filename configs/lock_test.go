@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 // Edits at the same time follow each other: what says that it was done is in the
 // file, whether processes or goroutines did it, and the file was there or not.
 func TestEditsAtTheSameTime(t *testing.T) {
-	const each = 8
+	const each = 4
 	path := filepath.Join(t.TempDir(), "new", "config.yaml")
 	var wg sync.WaitGroup
 	for i := range each {

@@ -97,6 +97,7 @@ type fakeCaller struct {
 }
 
 func (c *fakeCaller) Notify(string, json.RawMessage) {}
+func (c *fakeCaller) Client() any                    { return nil }
 func (c *fakeCaller) LogLevel() string               { return "" }
 func (c *fakeCaller) WantsProgress() bool            { return false }
 func (c *fakeCaller) Can(what string) bool           { return what == c.can }

@@ -36,8 +36,11 @@ type backend struct {
 	dirty   chan struct{}  // cap 1: the tools may have changed
 	wake    chan struct{}  // cap 1: somebody waits for a start
 	quit    chan struct{}  // closed when it is no longer wanted
+	retired error          // why it is not; valid once quit is closed
 	done    chan struct{}  // closed when run has ended
 	wg      sync.WaitGroup // sessions that are being ended
+
+	warned string // the last failure that was logged in full; "" since it was ready
 
 	mu      sync.Mutex // guards what follows
 	now     catalog.Server
@@ -79,5 +82,8 @@ func signal(c chan struct{}) {
 	}
 }
 
-// retire says that the backend is no longer wanted.
-func (b *backend) retire() { close(b.quit) }
+// retire says that the backend is no longer wanted, and why.
+func (b *backend) retire(why error) {
+	b.retired = why
+	close(b.quit)
+}

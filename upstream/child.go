@@ -114,8 +114,10 @@ func startError(spec Spec, err error) error {
 	switch {
 	case spec.Dir != "" && !isDir(spec.Dir):
 		err = fmt.Errorf("start %s: no directory %q to run it in", program, spec.Dir)
-	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
-		err = fmt.Errorf("command %q was not found: %w", program, err)
+	case errors.Is(err, exec.ErrNotFound):
+		err = fmt.Errorf("command %q was not found in the PATH", program)
+	case errors.Is(err, fs.ErrNotExist):
+		err = fmt.Errorf("command %q was not found, or what its first line says to run it with", program)
 	case errors.Is(err, fs.ErrPermission):
 		err = fmt.Errorf("command %q may not be run: %w", program, err)
 	case isNoProgram(err):
@@ -156,12 +158,24 @@ func ended(err error) error {
 	case err == nil:
 		return errors.New("the server ended (exit status 0)")
 	case errors.As(err, &exit):
-		err = fmt.Errorf("the server ended (%s)", exit.ProcessState)
+		err = &exitError{exit.ProcessState}
 		if code := exit.ExitCode(); code == 126 || code == 127 { // a shell's "cannot run" and "not found"
 			return &permanentError{err}
 		}
 	}
 	return err
+}
+
+// exitError says how a process ended.
+type exitError struct{ state *os.ProcessState }
+
+func (e *exitError) Error() string { return fmt.Sprintf("the server ended (%s)", e.state) }
+
+// bySignal reports whether an error is that of a process that was killed: what it
+// wrote before has nothing to do with it.
+func bySignal(err error) bool {
+	e, ok := errors.AsType[*exitError](err)
+	return ok && e.state.ExitCode() == -1
 }
 
 // stop ends the child: its input has ended already; then TERM, then KILL, each

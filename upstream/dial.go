@@ -128,14 +128,20 @@ func (d *dialer) dialURL(ctx context.Context) (*session, error) {
 		}
 	}
 	s, err := d.dialLegacy(ctx)
-	if kind == TransportHTTP || !errors.Is(err, transport.ErrLegacySSEServer) {
+	if err == nil || kind == TransportHTTP || !turnedAway(err) {
 		return d.remember(TransportHTTP)(s, err)
 	}
 	s, sseErr := d.dialSSE(ctx)
 	if sseErr != nil && !final(sseErr) {
-		sseErr = fmt.Errorf("neither Streamable HTTP (the server refused the handshake) nor HTTP+SSE (%w) work at this URL", sseErr)
+		sseErr = fmt.Errorf("neither Streamable HTTP (%w) nor HTTP+SSE (%w) works at this URL", err, sseErr)
 	}
 	return d.remember(TransportSSE)(s, sseErr)
+}
+
+// turnedAway reports whether a handshake over Streamable HTTP failed as it does
+// with a server that speaks only HTTP+SSE.
+func turnedAway(err error) bool {
+	return errors.As(err, new(*statusError)) || errors.As(err, new(*movedError))
 }
 
 // remember keeps the transport of a session that came about.
@@ -167,6 +173,9 @@ func (d *dialer) newHTTPSession() *session {
 	return s
 }
 
+// limits gives the transport below the session's client.
+func (s *session) limits() *limitedTransport { return s.http.Transport.(*limitedTransport) }
+
 // quiet is for mcp-go's transports: what they would log, we tell ourselves.
 var quiet = slog.New(slog.DiscardHandler)
 
@@ -179,7 +188,7 @@ func (d *dialer) dialModern(ctx context.Context) (*session, error) {
 	}
 	t.SetProtocolVersion(mcp.ProtocolVersion20260728)
 	attach(s, t)
-	s.http.Transport.(*limitedTransport).take = s.overhear
+	s.limits().take = s.overhear
 	w := newHTTPWire(t, true, s.suspect)
 	s.wire = w
 	if s.about, err = discover(ctx, w, d.version, probeHTTP); err != nil {
@@ -207,6 +216,9 @@ func (d *dialer) dialLegacy(ctx context.Context) (*session, error) {
 	}
 	if err != nil {
 		s.stop()
+		if refused := s.limits().refused.Load(); refused != nil && errors.Is(err, transport.ErrLegacySSEServer) {
+			err = refused // mcp-go does not tell it
+		}
 		return nil, err
 	}
 	w.poster = &poster{client: s.http, url: d.spec.URL, protocol: s.about.protocol}
@@ -255,13 +267,17 @@ func (d *dialer) dialSSE(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	t.SetNotificationHandler(notificationHandler(s))
-	s.http.Transport.(*limitedTransport).take = newSSEAnswers(s, t.GetEndpoint).take
+	s.limits().take = newSSEAnswers(s, t.GetEndpoint).take
+	s.limits().wantStream = true
 	w := newHTTPWire(t, false, s.suspect)
 	s.wire = w
 	// Every answer would have come over this stream.
 	t.SetConnectionLostHandler(func(err error) { w.end(fmt.Errorf("the server ended the stream: %w", err)) })
 	stop := context.AfterFunc(ctx, s.end) // Start's own context is the stream's
 	err = t.Start(s.life)
+	if refused := s.limits().refused.Load(); err != nil && refused != nil {
+		err = refused
+	}
 	if err == nil {
 		s.about, err = initialize(ctx, w, d.spec.Protocol, d.version)
 	}

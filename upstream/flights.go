@@ -42,15 +42,11 @@ type flights struct {
 
 type flightKey struct{}
 
-// identified is a Caller that tells whose it is: equal values mean the same
-// client, with the same roots.
-type identified interface{ Client() any }
-
-// clientOf identifies the client of a call. One that does not tell counts as a
+// clientOf identifies the client of a call. One that is unknown counts as a
 // client of its own.
 func clientOf(x *flight) any {
-	if c, ok := x.caller.(identified); ok && c.Client() != nil {
-		return c.Client()
+	if client := x.caller.Client(); client != nil {
+		return client
 	}
 	return x
 }
@@ -153,7 +149,7 @@ func sameClient(calls []*flight) bool {
 // notify passes a notification on unless there are too many.
 func (x *flight) notify(method string, params json.RawMessage) {
 	if x.takeToken(time.Now()) {
-		x.caller.Notify(method, params)
+		x.caller.Notify(method, inUTF8(params))
 	}
 }
 

@@ -58,6 +58,9 @@ func newHTTPClient(headers http.Header, streamEnded func()) *http.Client {
 // the request's body and headers, which hold secrets, must not go.
 func checkRedirect(r *http.Request, via []*http.Request) error {
 	from := via[0].URL
+	if r.Method != via[0].Method {
+		return &movedError{r.Response.StatusCode, r.URL.Path}
+	}
 	if r.URL.Scheme != from.Scheme || r.URL.Host != from.Host {
 		return fmt.Errorf("redirected to another origin, %s://%s", r.URL.Scheme, r.URL.Host)
 	}
@@ -65,6 +68,18 @@ func checkRedirect(r *http.Request, via []*http.Request) error {
 		return errors.New("redirected too often")
 	}
 	return nil
+}
+
+// movedError is a redirect that would make another request of the one that was
+// sent: a GET without its message.
+type movedError struct {
+	status int
+	path   string
+}
+
+func (e *movedError) Error() string {
+	return fmt.Sprintf("redirected to %s by %d %s, which loses the message: if this is the server, give its URL",
+		catalog.Clip(catalog.Printable(e.path), 100), e.status, http.StatusText(e.status))
 }
 
 // limitedTransport puts the declared headers on every request and bounds what
@@ -75,6 +90,8 @@ type limitedTransport struct {
 	headers     http.Header
 	streamEnded func()                                      // a standing stream (GET) ended
 	take        func(ctx context.Context, data []byte) bool // takes events out of the streams of requests; nil takes none
+	wantStream  bool                                        // a GET is for a stream, and what is none is an error
+	refused     atomic.Pointer[statusError]                 // the last answer with an error's status
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -102,9 +119,13 @@ func (t *limitedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("the server sent a body of encoding %q, which was not asked for", catalog.Clip(e, 40))
 	}
 	if resp.StatusCode >= 400 {
-		return explained(r, resp)
+		return t.explained(r, resp)
 	}
 	body := &limitedBody{ReadCloser: resp.Body, max: maxBody, events: isEventStream(resp.Header.Get("Content-Type"))}
+	if t.wantStream && r.Method == http.MethodGet && resp.StatusCode == http.StatusOK && !body.events {
+		resp.Body.Close()
+		return nil, fmt.Errorf("the server answered with %q and not with a stream of events", catalog.Clip(resp.Header.Get("Content-Type"), 80))
+	}
 	body.fault, _ = r.Context().Value(bodyFaultKey{}).(*bodyFault)
 	if body.events && r.Method == http.MethodGet {
 		body.ended = t.streamEnded
@@ -140,7 +161,7 @@ func (t *limitedTransport) CloseIdleConnections() { t.next.CloseIdleConnections(
 // what the server said. Revision 2026-07-28 answers an unknown method with 404
 // and a JSON-RPC error, and so do older servers of their own making; mcp-go takes
 // every 404 for a lost session, so that one goes on as a 400.
-func explained(r *http.Request, resp *http.Response) (*http.Response, error) {
+func (t *limitedTransport) explained(r *http.Request, resp *http.Response) (*http.Response, error) {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	resp.Body.Close()
 	if err != nil {
@@ -149,6 +170,7 @@ func explained(r *http.Request, resp *http.Response) (*http.Response, error) {
 	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
 		return nil, &signInError{status: resp.StatusCode, challenge: resp.Header.Values("WWW-Authenticate"), body: string(body)}
 	}
+	t.refused.Store(&statusError{resp.StatusCode, resp.Header.Get("Retry-After")})
 	fault := faultIn(body)
 	if resp.StatusCode == http.StatusNotFound && fault != nil && (r.Header.Get(mcp.HeaderSessionID) == "" || fault.Code == codeMethodNotFound) {
 		resp.StatusCode, resp.Status = http.StatusBadRequest, "400 Bad Request"
@@ -168,6 +190,20 @@ func faultIn(body []byte) *catalog.RPCError {
 		return nil
 	}
 	return rpcError(m.Error)
+}
+
+// statusError is an answer that turned a handshake away.
+type statusError struct {
+	status     int
+	retryAfter string
+}
+
+func (e *statusError) Error() string {
+	text := fmt.Sprintf("the server answered %d %s", e.status, http.StatusText(e.status))
+	if e.retryAfter != "" {
+		text += ", Retry-After: " + catalog.Clip(catalog.Printable(e.retryAfter), 40)
+	}
+	return text
 }
 
 // signInError is an answer with 401 or 403: a person has to do something.

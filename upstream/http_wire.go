@@ -136,10 +136,7 @@ func (w *httpWire) read(id int64, resp *transport.JSONRPCResponse) (json.RawMess
 	if got, ok := resp.ID.Value().(int64); !ok || got != id {
 		return nil, fmt.Errorf("the server answered another request, %s", catalog.Clip(resp.ID.String(), 40))
 	}
-	if resp.Result == nil {
-		return nil, errNothing
-	}
-	return resp.Result, nil
+	return reply{result: resp.Result}.read(true)
 }
 
 // failure tells a lost connection from a bad answer. A server that cannot be

@@ -45,9 +45,9 @@ func (s *session) list(ctx context.Context) ([]json.RawMessage, error) {
 		size += len(raw)
 		switch {
 		case len(all) > maxTools:
-			return nil, fmt.Errorf("more than %d tools", maxTools)
+			return nil, tooMuch("%d tools", maxTools)
 		case size > maxListBytes:
-			return nil, fmt.Errorf("more than %d bytes of definitions", maxListBytes)
+			return nil, tooMuch("%d bytes of definitions", maxListBytes)
 		case page.NextCursor == "":
 			return all, nil
 		case seen[page.NextCursor]:
@@ -60,7 +60,14 @@ func (s *session) list(ctx context.Context) ([]json.RawMessage, error) {
 		}
 		members = `"cursor":` + string(cursor)
 	}
-	return nil, fmt.Errorf("more than %d pages", maxPages)
+	return nil, tooMuch("%d pages", maxPages)
+}
+
+// tooMuch says what helps against a list that is too long. The configuration's
+// filter does not: it is for what was listed.
+func tooMuch(format string, limit int) error {
+	return &permanentError{fmt.Errorf("more than "+format+", the most that one server may list (allow and deny count only afterwards): "+
+		"split the server, or ask its author for fewer", limit)}
 }
 
 // sort reads definitions into tools. One that cannot be served is held with the

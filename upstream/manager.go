@@ -101,8 +101,12 @@ func (m *Manager) Apply(specs []Spec) {
 	}
 	m.backends.Store(&next)
 	for name, b := range old {
-		if next[name] != b {
-			b.retire()
+		switch next[name] {
+		case b:
+		case nil:
+			b.retire(errRemoved)
+		default:
+			b.retire(errChanged)
 		}
 	}
 	if m.life != nil && !m.ended {

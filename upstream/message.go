@@ -94,6 +94,7 @@ func (m *message) put(key string, value []byte) int {
 // strings, codes such as "ENOENT" or -32000.0, and messages that are none:
 // whatever can be read is told.
 func rpcError(raw json.RawMessage) *catalog.RPCError {
+	raw = inUTF8(raw)
 	e := &catalog.RPCError{Code: codeInternal}
 	word := "" // a code that is no number
 	err := eachMember(raw, func(key, value []byte) {

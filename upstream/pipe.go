@@ -131,7 +131,7 @@ func newPipe(in io.WriteCloser, out io.Reader, to listener, why func(error) erro
 // fail ends the connection with a reason; the first one counts.
 func (p *pipe) fail(err error) {
 	p.once.Do(func() {
-		if !errors.Is(err, errClosed) {
+		if !errors.As(err, new(closedError)) {
 			err = p.why(err)
 		}
 		p.err = err
@@ -265,7 +265,18 @@ func (r reply) read(sent bool) (json.RawMessage, error) {
 	case r.result == nil:
 		return nil, errNothing
 	}
+	if err := checkObject(r.result); err != nil {
+		return nil, err
+	}
 	return r.result, nil
+}
+
+// checkObject refuses a result that is no object, which a client could not read.
+func checkObject(result json.RawMessage) error {
+	if i := skipSpace(result, 0); i < len(result) && result[i] == '{' {
+		return nil
+	}
+	return fmt.Errorf("the server's result is no object but %s", catalog.Clip(catalog.Printable(string(result[:min(len(result), 100)])), 40))
 }
 
 // cancel tells the backend that nobody waits for a reply. It is an offer: if the

@@ -11,8 +11,16 @@ import (
 	"toolrouter/internal/catalog"
 )
 
-// errClosed is the cause when we end a connection ourselves.
-var errClosed = errors.New("the connection was closed")
+// closedError is the cause when we end a connection ourselves.
+type closedError string
+
+func (e closedError) Error() string { return string(e) }
+
+const (
+	errClosed  = closedError("the connection was closed")
+	errChanged = closedError("it was restarted for a changed configuration")
+	errRemoved = closedError("it was removed from the configuration")
+)
 
 // The methods below make a pipe a transport of mcp-go, whose client needs one for
 // the handshake. The pipe gives its own ids, so that the client's and ours

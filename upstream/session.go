@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
@@ -75,7 +76,23 @@ func (s *session) call(ctx context.Context, call catalog.Call, extend func()) (j
 	if err != nil {
 		return nil, err
 	}
-	return s.request(ctx, string(mcp.MethodToolsCall), params, s.callHeader(call.ID.Tool, params))
+	result, err := s.request(ctx, string(mcp.MethodToolsCall), params, s.callHeader(call.ID.Tool, params))
+	if err == nil && !utf8.Valid(result) {
+		return nil, errNotUTF8
+	}
+	return result, err
+}
+
+// errNotUTF8 ends a call whose result would cost its client more than the call: one
+// that decodes strictly gives up the whole connection over such a byte.
+var errNotUTF8 = errors.New("the server's reply is not UTF-8")
+
+// inUTF8 replaces what is not UTF-8 in what a backend says to a client.
+func inUTF8(doc json.RawMessage) json.RawMessage {
+	if utf8.Valid(doc) {
+		return doc
+	}
+	return bytes.ToValidUTF8(doc, []byte("\ufffd"))
 }
 
 // callHeader repeats in headers what revision 2026-07-28 wants there, so that
@@ -190,7 +207,7 @@ func (s *session) ask(ctx context.Context, f *flight, method string, params json
 		ctx, stop = context.WithTimeout(ctx, legacyHTTPAnswer)
 		defer stop()
 	}
-	answer, err := f.caller.Ask(ctx, method, params)
+	answer, err := f.caller.Ask(ctx, method, inUTF8(params))
 	var fault *catalog.RPCError
 	switch {
 	case err == nil:

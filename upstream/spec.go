@@ -75,14 +75,14 @@ func (s Spec) Validate() error {
 		bad("command", "the program's name is empty")
 	}
 	oneOf := func(key, value string, allowed ...string) {
-		if slices.Contains(allowed, value) {
+		if value == "" || slices.Contains(allowed, value) {
 			return
 		}
-		bad(key, "%q is none of %q", value, allowed)
+		bad(key, "%q is none of %s", value, strings.Join(allowed, ", "))
 	}
-	oneOf("transport", s.Transport, "", TransportHTTP, TransportSSE)
-	oneOf("start", s.Start, "", StartLazy, StartEager)
-	oneOf("protocol", s.Protocol, append([]string{""}, mcp.ValidProtocolVersions...)...)
+	oneOf("transport", s.Transport, TransportHTTP, TransportSSE)
+	oneOf("start", s.Start, StartLazy, StartEager)
+	oneOf("protocol", s.Protocol, mcp.ValidProtocolVersions...)
 	checkPairs(bad, "env", s.Env, "KEY=value")
 	checkPairs(bad, "headers", s.Headers, "Name=value")
 	checkGlobs(bad, "allow", s.Allow)
@@ -90,7 +90,7 @@ func (s Spec) Validate() error {
 	checkDuration(bad, "timeout", s.Timeout)
 	checkDuration(bad, "start_timeout", s.StartTimeout)
 	if s.Concurrency < 0 {
-		bad("concurrency", "%d is less than none", s.Concurrency)
+		bad("concurrency", "%d is negative; want at least 1, or 0 for the default of %d", s.Concurrency, DefaultConcurrency)
 	}
 	return errors.Join(errs...)
 }
@@ -118,7 +118,7 @@ func checkPairs(bad func(string, string, ...any), key string, pairs []string, sh
 		case !ok || name == "":
 			bad(at, "want %s", shape)
 		case key == "headers" && strings.Trim(name, tokenChars) != "":
-			bad(at, "%q is no name of a header", name)
+			bad(at, "want %s, without a colon or space in the name", shape) // the name may hold the secret
 		case strings.ContainsAny(value, "\x00") || key == "headers" && strings.ContainsAny(value, "\r\n"):
 			bad(at, "the value of %s holds a character it cannot", name)
 		}

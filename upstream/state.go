@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"toolrouter/internal/catalog"
@@ -69,14 +70,25 @@ func (b *backend) fell(err error, delay time.Duration, keeps bool) {
 
 // rest enters the state in which the next try is waited for.
 func (b *backend) rest(state catalog.State, err error, delay time.Duration) {
-	if line := b.stderr.takeLast(); line != "" && b.spec.stdio() {
+	if line := b.stderr.takeLast(); line != "" && b.spec.stdio() && !bySignal(err) {
 		err = fmt.Errorf("%w: %s", err, catalog.Clip(line, maxError/2))
 	}
 	b.update(func() {
 		b.next = time.Now().Add(delay)
 		b.setStateLocked(state, err)
 	})
-	b.log.Warn("not available", "state", string(state), "err", b.server().LastError, "retry_in", delay.Round(time.Millisecond))
+	b.logRest(state, delay)
+}
+
+// logRest tells of a failure in full the first time. One that comes again at every
+// try would drown everything else.
+func (b *backend) logRest(state catalog.State, delay time.Duration) {
+	level, text := slog.LevelWarn, b.server().LastError
+	if text == b.warned {
+		level = slog.LevelDebug
+	}
+	b.warned = text
+	b.log.Log(context.Background(), level, "not available", "state", string(state), "err", text, "retry_in", delay.Round(time.Millisecond))
 }
 
 // setPID notes the process of a child that was started.

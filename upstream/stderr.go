@@ -53,7 +53,9 @@ func (s *stderrLog) logLine(line string) {
 		return
 	}
 	s.mu.Lock()
-	s.last = line
+	if !chatter(line) {
+		s.last = line
+	}
 	if now := time.Now().Unix(); now != s.second {
 		s.second, s.count = now, 0
 	}
@@ -66,6 +68,13 @@ func (s *stderrLog) logLine(line string) {
 	case count == stderrRate:
 		s.log.Warn("standard error is too much to log")
 	}
+}
+
+// chatter reports whether a line never tells why a process ended: npm writes its
+// advertisements last.
+func chatter(line string) bool {
+	line = strings.ToLower(line)
+	return strings.HasPrefix(line, "npm notice") || strings.HasPrefix(line, "npm warn")
 }
 
 // takeLast gives the last line since it was taken before.

@@ -50,13 +50,18 @@ func (b *backend) supervise(life context.Context) {
 	}
 }
 
-// after gives the delay after a failure. One that will not mend itself is tried
-// again rarely.
+// after gives the delay after a failure.
 func (w *backoff) after(err error) time.Duration {
-	if errors.As(err, new(*permanentError)) || errors.As(err, new(*signInError)) {
+	if rarely(err) {
 		return maxDelay
 	}
 	return w.next()
+}
+
+// rarely reports whether a failure will not mend itself, so that another try
+// comes late.
+func rarely(err error) bool {
+	return errors.As(err, new(*permanentError)) || errors.As(err, new(*signInError))
 }
 
 // over reports whether there is nothing left to do.
@@ -66,6 +71,16 @@ func (b *backend) over(life context.Context) bool {
 		return true
 	default:
 		return life.Err() != nil
+	}
+}
+
+// whyOver tells the calls that are cut off why their session is ended.
+func (b *backend) whyOver(life context.Context) error {
+	select {
+	case <-b.quit:
+		return b.retired
+	case <-life.Done():
+		return errClosed
 	}
 }
 
@@ -90,19 +105,21 @@ func (b *backend) untilQuit(life context.Context) (context.Context, context.Canc
 	return ctx, cancel
 }
 
-// mayIdle reports whether the backend need not run before its first call.
+// mayIdle reports whether the backend need not run before its first call. One of
+// which no tool is known has to be listed: no call could ever wake it.
 func (b *backend) mayIdle() bool {
 	if !b.spec.stdio() || b.spec.Start == StartEager {
 		return false
 	}
 	tools, known := b.opts.Known(b.spec.Name, b.digest)
-	if known {
-		b.update(func() {
-			b.now.Tools = tools
-			b.setStateLocked(catalog.Idle, nil)
-		})
+	if !known || tools == 0 {
+		return false
 	}
-	return known
+	b.update(func() {
+		b.now.Tools = tools
+		b.setStateLocked(catalog.Idle, nil)
+	})
+	return true
 }
 
 // start connects and lists. Calls need not wait until the listing has been taken.
@@ -193,6 +210,7 @@ func (b *backend) hand(ctx context.Context, l Listing) {
 			b.now.LastError = catalog.Clip("its tools could not be kept: "+err.Error(), maxError)
 		}
 	})
+	b.warned = ""
 	b.log.Info("listed", "tools", len(l.Tools), "held", len(l.Held), "protocol", l.Server.Protocol)
 }
 
@@ -210,6 +228,7 @@ func (b *backend) serve(life context.Context, s *session) error {
 		case <-ctx.Done():
 			b.withdraw()
 			b.drain(life, b.idle(s))
+			s.fail(b.whyOver(life))
 			s.stop()
 			return nil
 		case <-b.dirty:
@@ -241,8 +260,12 @@ func (b *backend) relist(ctx context.Context, s *session) {
 	case err == nil:
 		b.hand(ctx, l)
 	case s.cause() == nil && ctx.Err() == nil:
-		b.log.Warn("cannot list again", "err", err, "retry_in", downAgain)
-		time.AfterFunc(downAgain, b.poke)
+		delay := downAgain
+		if rarely(err) {
+			delay = maxDelay
+		}
+		b.log.Warn("cannot list again", "err", err, "retry_in", delay)
+		time.AfterFunc(delay, b.poke)
 	}
 }
 

@@ -59,6 +59,7 @@ func runCall(ctx context.Context, e *env, name string, arguments json.RawMessage
 		return err
 	}
 	if _, isError := resultText(raw); isError {
+		e.hintToAdd()
 		return fail(exitToolError, "", errSilent)
 	}
 	return nil

@@ -19,6 +19,7 @@ import (
 // that the router starts are children of the same binary.
 func TestMain(m *testing.M) {
 	mcptest.Main() // in its children, where a script asks for one of its servers
+	takeoverPatience = generous
 	testscript.Main(m, map[string]func(){"router": main})
 }
 

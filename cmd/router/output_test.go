@@ -3,8 +3,11 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"toolrouter/internal/catalog"
@@ -56,5 +59,19 @@ func TestRemark(t *testing.T) {
 		if got := remark(tt.server); got != tt.want {
 			t.Errorf("remark(%+v)\n = %s\nwant %s", tt.server, got, tt.want)
 		}
+	}
+}
+
+// A state directory that cannot be written is the user's to name, with the way to.
+func TestUnwritableState(t *testing.T) {
+	for _, cause := range []error{os.ErrPermission, syscall.EROFS} {
+		var told strings.Builder
+		err := unwritable(fmt.Errorf("state directory: %w", &os.PathError{Op: "mkdir", Path: "/s", Err: cause}))
+		if code := report(t.Context(), err, &told); code != exitUsage || !strings.Contains(told.String(), "--state DIR or $ROUTER_STATE") {
+			t.Errorf("exit status %d\n%s", code, told.String())
+		}
+	}
+	if err := unwritable(os.ErrInvalid); !errors.Is(err, os.ErrInvalid) {
+		t.Errorf("another error became %v", err)
 	}
 }

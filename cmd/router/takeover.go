@@ -13,12 +13,12 @@ import (
 	"toolrouter/router/endpoint"
 )
 
-// How long an edit waits for the running router, and how often it asks. A change
-// is taken over within maxSettle.
-const (
-	takeoverPatience = 5 * time.Second
-	takeoverPoll     = 50 * time.Millisecond
-)
+// takeoverPatience is how long an edit waits for the running router, which reads a
+// changed file within maxSettle. Tests, on machines with other things to do, have
+// more of it.
+var takeoverPatience = 5 * time.Second
+
+const takeoverPoll = 50 * time.Millisecond // between two questions
 
 // errNoneRuns says that there is no router to take a config over.
 var errNoneRuns = errors.New("no running router")

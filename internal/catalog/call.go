@@ -32,6 +32,9 @@ type Caller interface {
 	// notifications/progress (without its token, which the Caller puts in) or
 	// notifications/message. It does not block for long and may drop.
 	Notify(method string, params json.RawMessage)
+	// Client identifies the client: equal values mean the same client with the same
+	// roots. It is nil if that is unknown.
+	Client() any
 	// WantsProgress reports whether the client gave a progress token.
 	WantsProgress() bool
 	// LogLevel gives the level from which on the client wants log messages

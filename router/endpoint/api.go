@@ -109,7 +109,7 @@ func (e *Endpoint) serveSearch(w http.ResponseWriter, r *http.Request) {
 		notAllowed(w, "GET, POST")
 		return
 	}
-	e.limited(w, e.searches, func() (any, error) { return e.core.find(r.Context(), arguments, explain) })
+	e.limited(w, r, e.searches, func() (any, error) { return e.core.find(r.Context(), arguments, explain) })
 }
 
 func searchArguments(r *http.Request) (json.RawMessage, error) {
@@ -138,7 +138,7 @@ func (e *Endpoint) serveCall(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	e.limited(w, e.calls, func() (any, error) { return e.core.tool(r.Context(), toolCall, input{arguments: body}) })
+	e.limited(w, r, e.calls, func() (any, error) { return e.core.tool(r.Context(), toolCall, input{arguments: body}) })
 }
 
 // readObject reads a body that must be one unambiguous JSON object.
@@ -159,7 +159,7 @@ func (e *Endpoint) readObject(w http.ResponseWriter, r *http.Request) ([]byte, b
 }
 
 // limited answers with what f gives, if there is a place for one more.
-func (e *Endpoint) limited(w http.ResponseWriter, places places, f func() (any, error)) {
+func (e *Endpoint) limited(w http.ResponseWriter, r *http.Request, places places, f func() (any, error)) {
 	if !places.take() {
 		w.Header().Set("Retry-After", "1")
 		writeProblem(w, http.StatusTooManyRequests, "busy", errBusy.Message, "")
@@ -180,7 +180,7 @@ func (e *Endpoint) limited(w http.ResponseWriter, places places, f func() (any, 
 		return
 	}
 	if errors.Is(err, context.Canceled) {
-		writeProblem(w, http.StatusServiceUnavailable, "cancelled", "the call was cancelled", "")
+		writeProblem(w, http.StatusServiceUnavailable, "cancelled", lifeOf(r.Context()).callError(err).Message, "")
 		return
 	}
 	e.log.Warn("request failed", "err", err)

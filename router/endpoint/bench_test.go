@@ -46,7 +46,7 @@ func BenchmarkToolsCall(b *testing.B) {
 		}
 	}
 	defer l.stop()
-	defer l.kill()
+	defer l.kill(nil)
 }
 
 func benchmarkPost(b *testing.B, h http.Handler, era string) {

@@ -225,7 +225,7 @@ func (b *Bridge) read() {
 	for lines := newLineReader(b.in, maxBridged); ; {
 		line, err := lines.next()
 		if errors.Is(err, errLongLine) {
-			_ = b.write(appendError(nil, member(line, "id"), rpcError(codeInvalid, "the message is over the limit")))
+			_ = b.write(appendError(nil, member(line, "id"), rpcError(codeInvalid, fmt.Sprintf("the message is over the limit of %d bytes", maxBridged))))
 			continue
 		}
 		if err != nil {
@@ -249,6 +249,7 @@ func (b *Bridge) toRouter(ctx context.Context, conn side, down <-chan error) (er
 		return ErrLost, false
 	}
 	lines := b.lines
+	var late <-chan time.Time
 	for {
 		select {
 		case line, ok := <-lines:
@@ -259,7 +260,7 @@ func (b *Bridge) toRouter(ctx context.Context, conn side, down <-chan error) (er
 				}
 				_ = conn.CloseWrite() // a router that is gone is noticed below
 				if !b.waiting() {
-					return nil, false
+					late = time.After(b.leaveTime) // for what it says without being asked
 				}
 				continue
 			}
@@ -274,6 +275,8 @@ func (b *Bridge) toRouter(ctx context.Context, conn side, down <-chan error) (er
 				return err, true
 			}
 			return ErrLost, true
+		case <-late:
+			return nil, false
 		case <-ctx.Done():
 			return ctx.Err(), false
 		}
@@ -291,13 +294,24 @@ func (b *Bridge) send(conn io.Writer, line []byte) error {
 
 // note remembers requests without an answer, and what sets up a session.
 func (b *Bridge) note(line []byte) {
+	if line[0] != '[' {
+		b.noteOne(line)
+		return
+	}
+	batch, _ := splitBatch(line) // one that cannot be split is refused as a whole
+	for _, one := range batch {
+		b.noteOne(one)
+	}
+}
+
+func (b *Bridge) noteOne(line []byte) {
 	m, err := parse(line)
 	if err != nil || m.Method == "" {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if m.ID != nil {
+	if validID(m.ID) { // the answer to another one bears none
 		b.open[string(m.ID)] = struct{}{}
 	}
 	switch m.Method {
@@ -417,7 +431,7 @@ func (b *Bridge) apologise() error {
 	}
 	b.mu.Unlock()
 	for _, id := range ids {
-		if err := b.write(appendError(nil, []byte(id), rpcError(codeRestarted, "router restarted; call again"))); err != nil {
+		if err := b.write(appendError(nil, []byte(id), rpcError(codeStopped, "the router went away"+outcomeUnknown))); err != nil {
 			return err
 		}
 	}

@@ -57,6 +57,15 @@ func (c *call) attach(out outlet, token []byte) {
 // detach ends that: what the call says from now on nobody hears.
 func (c *call) detach() { c.attach(nil, nil) }
 
+// Client identifies the client by its session. One without tells nothing of
+// itself, and one of revision 2026-07-28 never says that its roots changed.
+func (c *call) Client() any {
+	if c.sess == nil || c.modern {
+		return nil
+	}
+	return c.sess.identify()
+}
+
 // WantsProgress reports whether the client gave a progress token.
 func (c *call) WantsProgress() bool {
 	c.mu.Lock()

@@ -12,7 +12,7 @@ import (
 )
 
 // attachProtocol is what a connection to /attach is upgraded to: newline-
-// delimited JSON-RPC both ways.
+// delimited JSON-RPC both ways, and empty lines that say nothing.
 const attachProtocol = "mcp-lines"
 
 // ServeControl answers the other commands on a unix socket until ctx ends, as
@@ -97,7 +97,7 @@ func (e *Endpoint) serveAttach(w http.ResponseWriter, r *http.Request) {
 	ctx := lifeOf(r.Context()).stopping
 	l := newLife(ctx)
 	defer l.stop()
-	if err := e.serveStream(ctx, l, attached{buffered.Reader, conn}, pacedConn{conn}); err != nil {
+	if err := e.serveStream(ctx, l, attached{buffered.Reader, conn}, pacedConn{conn}, true); err != nil {
 		e.log.Debug("attached client ended", "err", err)
 	}
 }

@@ -101,6 +101,11 @@ func newEndpoint(c core, o Options) *Endpoint {
 	e.info, _ = json.Marshal(mcp.Implementation{Name: serverName, Version: o.Version}) // two strings always marshal
 	e.mcp = server.NewMCPServer(serverName, o.Version,
 		server.WithToolCapabilities(true), server.WithLogging(), server.WithHooks(e.hooks()))
+	e.mcp.AddNotificationHandler(mcp.MethodNotificationRootsListChanged, func(ctx context.Context, _ mcp.JSONRPCNotification) {
+		if s := e.sessionIn(ctx); s != nil {
+			s.rootsChanged()
+		}
+	})
 	e.stream = server.NewStreamableHTTPServer(e.mcp,
 		server.WithSessionIdManager(e.sessions),
 		server.WithHeartbeatInterval(heartbeat),
@@ -241,7 +246,7 @@ func (e *Endpoint) Serve(ctx context.Context, ln net.Listener) error {
 // serve runs one HTTP server through its life.
 func (e *Endpoint) serve(ctx context.Context, ln net.Listener, h http.Handler) error {
 	l := newLife(ctx)
-	defer l.kill()
+	defer l.kill(nil)
 	defer l.stop()
 	srv := &http.Server{
 		Handler:           e.front(h),
@@ -286,7 +291,7 @@ func (e *Endpoint) drain(l *life, srv *http.Server) {
 	soft, cancel := context.WithTimeout(context.Background(), e.opts.DrainTimeout)
 	defer cancel()
 	err := srv.Shutdown(soft)
-	l.kill()
+	l.kill(errCutOff)
 	if errors.Is(err, context.DeadlineExceeded) {
 		e.log.Warn("calls in flight were cancelled", "err", err)
 		hard, cancel := context.WithTimeout(context.Background(), e.afterDrain)

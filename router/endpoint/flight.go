@@ -298,9 +298,13 @@ func digest(args []byte) [sha256.Size]byte {
 	return sha256.Sum256(canonical)
 }
 
+// outcomeUnknown is told of a call that had been begun and has no result.
+const outcomeUnknown = "; the call may or may not have been carried out: check before you repeat it"
+
 var (
 	errBusy     = &catalog.RPCError{Code: codeBusy, Message: "the router is busy: too many calls at once; try again in a second", Data: json.RawMessage(`{"retryAfterMs":1000}`)}
 	errStopping = errors.New("the router is stopping")
+	errCutOff   = rpcError(codeStopped, errStopping.Error()+outcomeUnknown)
 )
 
 // backendMeta is what of a client's _meta may go on to a backend: nothing that

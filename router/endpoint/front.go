@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -92,6 +93,12 @@ func (e *Endpoint) readBody(w http.ResponseWriter, r *http.Request) ([]byte, boo
 		writeProblem(w, http.StatusUnsupportedMediaType, "content_type", "the body must be application/json", "send Content-Type: application/json")
 		return nil, false
 	}
+	if r.ContentLength > e.opts.MaxBody {
+		// Nothing of it is read, so that the server asks for none of it with 100 Continue.
+		w.Header().Set("Connection", "close")
+		e.tooLarge(w)
+		return nil, false
+	}
 	body, err := readAll(http.MaxBytesReader(w, r.Body, e.opts.MaxBody), r.ContentLength, e.opts.MaxBody)
 	if err == nil {
 		// The deadline that front set, or the wait for a disconnect would run into it.
@@ -99,13 +106,20 @@ func (e *Endpoint) readBody(w http.ResponseWriter, r *http.Request) ([]byte, boo
 		return body, true
 	}
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		writeProblem(w, http.StatusRequestEntityTooLarge, "too_large", "the body is over the limit", "")
+		e.tooLarge(w)
 	} else if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		writeProblem(w, http.StatusRequestTimeout, "timeout", "the body took too long", "")
 	} else {
 		writeProblem(w, http.StatusBadRequest, "body", "the body could not be read", "")
 	}
 	return nil, false
+}
+
+const maxBodyHint = "http.max_body in the config sets"
+
+func (e *Endpoint) tooLarge(w http.ResponseWriter) {
+	writeProblem(w, http.StatusRequestEntityTooLarge, "too_large",
+		fmt.Sprintf("the body is over the limit of %d bytes, which %s", e.opts.MaxBody, maxBodyHint), "")
 }
 
 // readAll is io.ReadAll with a buffer of the announced size.

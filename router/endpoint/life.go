@@ -12,7 +12,7 @@ type life struct {
 	stopping context.Context // ends with the first step
 	hard     context.Context // ends with the second
 	stop     context.CancelFunc
-	kill     context.CancelFunc
+	kill     context.CancelCauseFunc // an RPC error is what the clients of those calls are told
 
 	gate
 }
@@ -22,7 +22,7 @@ type life struct {
 func newLife(ctx context.Context) *life {
 	l := &life{gate: newGate()}
 	l.stopping, l.stop = context.WithCancel(ctx)
-	l.hard, l.kill = context.WithCancel(context.WithoutCancel(ctx))
+	l.hard, l.kill = context.WithCancelCause(context.WithoutCancel(ctx))
 	return l
 }
 

@@ -124,19 +124,22 @@ func (e *Endpoint) answerPost(w http.ResponseWriter, r *http.Request, q request)
 		out.finish(http.StatusOK, func(dst []byte) []byte { return appendAnswer(dst, q.m.ID, result, q.modern) })
 		return
 	}
-	rpc := callError(err)
+	rpc := q.life.callError(err)
 	if rpc.Code == codeBusy {
 		w.Header().Set("Retry-After", "1")
 	}
 	out.finish(statusFor(rpc, q.modern), func(dst []byte) []byte { return appendError(dst, q.m.ID, rpc) })
 }
 
-// callError is what a client is told of a call that has no result.
-func callError(err error) *catalog.RPCError {
-	if errors.Is(err, context.Canceled) {
-		return rpcError(codeCancelled, "the call was cancelled")
+// callError is what a client is told of a call in this life that has no result.
+func (l *life) callError(err error) *catalog.RPCError {
+	if !errors.Is(err, context.Canceled) {
+		return asRPC(err)
 	}
-	return asRPC(err)
+	if cut, ok := errors.AsType[*catalog.RPCError](context.Cause(l.hard)); ok {
+		return cut
+	}
+	return rpcError(codeCancelled, "the call was cancelled")
 }
 
 // delegate hands a request to mcp-go's server. Its standing streams end when

@@ -133,7 +133,7 @@ func (p *peer) answer(ctx context.Context, q request) {
 		p.send(oneLine(appendAnswer(make([]byte, 0, len(result)+256), q.m.ID, result, q.modern)))
 	case errors.Is(err, context.Canceled) && p.life.hard.Err() == nil:
 	default:
-		p.refuse(q.m.ID, callError(err))
+		p.refuse(q.m.ID, p.life.callError(err))
 	}
 }
 

@@ -41,7 +41,7 @@ const (
 	codeBusy           = -32000
 	codeNoSession      = -32001
 	codeCancelled      = -32002
-	codeRestarted      = -32003
+	codeStopped        = -32003
 	codeHeaderMismatch = -32020
 	codeVersion        = -32022
 )

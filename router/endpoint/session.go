@@ -31,11 +31,17 @@ type session struct {
 	revision string // "" before initialize
 	caps     capabilities
 	level    logLevel
+	client   *identity
 	calls    map[*inflight]struct{}
 	asks     map[string]chan answer
 	busy     int // standing streams
 	used     time.Time
 }
+
+// identity stands for a client with the roots that it has now: another one takes
+// its place when they change. It is not empty, since pointers to what is empty
+// may all be equal.
+type identity struct{ _ byte }
 
 // inflight is a request that can be cancelled by its id.
 type inflight struct {
@@ -52,7 +58,7 @@ type answer struct {
 func newSession(id string) *session {
 	ended, end := context.WithCancel(context.Background())
 	return &session{
-		id: id, ended: ended, end: end, level: levelDefault, used: time.Now(),
+		id: id, ended: ended, end: end, level: levelDefault, client: new(identity), used: time.Now(),
 		calls: map[*inflight]struct{}{}, asks: map[string]chan answer{},
 	}
 }
@@ -135,6 +141,18 @@ func (s *session) negotiated() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.revision
+}
+
+func (s *session) identify() *identity {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.client
+}
+
+func (s *session) rootsChanged() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.client = new(identity)
 }
 
 func (s *session) setLevel(l logLevel) {

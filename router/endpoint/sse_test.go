@@ -24,7 +24,7 @@ func (l leaver) Write(p []byte) (int, error) {
 func TestSSEClientLeavesItsAnswers(t *testing.T) {
 	f := build(t, Options{})
 	l := newLife(t.Context())
-	defer l.kill()
+	defer l.kill(nil)
 	answer := make([]byte, maxWaitingBytes-1)
 	for range 20 { // the end of the stream or an answer may be seen first
 		ctx, cancel := context.WithCancel(withLife(t.Context(), l))
@@ -49,7 +49,7 @@ func TestSSEClientLeavesItsAnswers(t *testing.T) {
 		select {
 		case <-done:
 		case <-time.After(30 * time.Second):
-			l.kill()
+			l.kill(nil)
 			<-done
 			t.Fatal("the handler waits for answers that nobody takes")
 		}

@@ -23,19 +23,26 @@ const eofGrace = 30 * time.Second
 func (e *Endpoint) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
 	l := newLife(ctx)
 	defer l.stop()
-	return e.serveStream(ctx, l, in, out)
+	return e.serveStream(ctx, l, in, out, false)
 }
 
 // serveStream serves a connection for its life, which it ends, at the latest with
-// ctx.
-func (e *Endpoint) serveStream(ctx context.Context, l *life, in io.Reader, out io.Writer) error {
-	defer l.kill()
+// ctx. If it is probed, a client that has hung up is told from one that has only
+// ended its input.
+func (e *Endpoint) serveStream(ctx context.Context, l *life, in io.Reader, out io.Writer, probed bool) error {
+	defer l.kill(nil)
 	p := e.newPeer(l.hard, l, func(msg []byte) error {
 		_, err := out.Write(append(msg, '\n'))
 		return err
 	})
 	written := make(chan error, 1)
-	go func() { written <- p.box.run() }() // ends when the box is closed, joined below
+	go func() { // ends when the box is closed, joined below
+		err := p.box.run()
+		if err != nil {
+			l.kill(nil) // nobody is left to be answered
+		}
+		written <- err
+	}()
 	read := make(chan error, 1)
 	go func() { read <- p.readFrom(newLineReader(in, e.opts.MaxBody)) }() // ends with in
 
@@ -43,8 +50,10 @@ func (e *Endpoint) serveStream(ctx context.Context, l *life, in io.Reader, out i
 	grace := eofGrace
 	select {
 	case readErr = <-read:
+		if probed {
+			l.run(p.probe) // ends with the life
+		}
 	case writeErr = <-written:
-		grace = 0
 	case <-l.stopping.Done():
 		grace = e.opts.DrainTimeout
 	}
@@ -55,6 +64,7 @@ func (e *Endpoint) serveStream(ctx context.Context, l *life, in io.Reader, out i
 	if c, ok := in.(io.Closer); ok {
 		_ = c.Close() // wakes the reader, if it still reads
 	}
+	l.kill(nil)
 	l.wait()
 	return errors.Join(wrap("read messages", readErr), wrap("write messages", writeErr))
 }
@@ -86,7 +96,7 @@ func (p *peer) readFrom(lines *lineReader) error {
 		switch {
 		case errors.Is(err, errLongLine):
 			p.e.log.Warn("message over the limit was refused", "limit", lines.max)
-			p.refuse(member(line, "id"), rpcError(codeInvalid, fmt.Sprintf("the message is over the limit of %d bytes", lines.max)))
+			p.refuse(member(line, "id"), rpcError(codeInvalid, fmt.Sprintf("the message is over the limit of %d bytes, which %s", lines.max, maxBodyHint)))
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
@@ -100,12 +110,36 @@ func (p *peer) readFrom(lines *lineReader) error {
 	return nil
 }
 
+// probeEvery is how often a client that has ended its input is looked after.
+const probeEvery = time.Second
+
+// probe keeps writing empty lines, which say nothing and which a Bridge passes
+// over: that a client has not only ended its input but hung up, a socket tells
+// none but those who write to it.
+func (p *peer) probe() {
+	tick := time.NewTicker(probeEvery)
+	defer tick.Stop()
+	for p.box.offer([]byte{}) {
+		select {
+		case <-tick.C:
+		case <-p.life.hard.Done():
+			return
+		}
+	}
+}
+
 // drain gives running calls some time, less if ctx ends, then cancels them. It
 // returns when they have ended. Standing requests end at once.
 func (p *peer) drain(ctx context.Context, grace time.Duration) {
 	p.life.stop()
 	p.e.parked.end(p.life)
-	timer := time.AfterFunc(grace, p.life.kill)
+	timer := time.AfterFunc(grace, func() {
+		if ctx.Err() != nil {
+			p.life.kill(errCutOff)
+			return
+		}
+		p.life.kill(nil)
+	})
 	defer timer.Stop()
 	defer context.AfterFunc(ctx, func() { timer.Reset(min(grace, p.e.opts.DrainTimeout)) })()
 	p.leave()
