@@ -26,5 +26,5 @@ func tryLock(at string) (unlock func(), err error) {
 	case err != nil:
 		return nil, err
 	}
-	return func() { syscall.CloseHandle(h) }, nil
+	return func() { _ = syscall.CloseHandle(h) }, nil
 }

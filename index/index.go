@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -72,33 +73,49 @@ type generation struct {
 	ix     bleve.Index
 }
 
-// Open opens the newest generation in dir, or an empty index if there is none
-// that can be used; "" keeps the index in memory. The caller must own dir: bleve
-// waits for another process that holds an index.
+// Open opens the newest generation in dir that can be used, or an empty index if
+// there is none; "" keeps the index in memory, and so does a folder that takes no
+// new one, as on a full disk. The caller must own dir: bleve waits for another
+// process that holds an index.
 func Open(dir string, o Options) (*Index, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	x := &Index{dir: dir, opts: o, log: o.Log}
+	err := x.open()
+	if err != nil && dir != "" {
+		x.log.Error("index cannot be written and is kept in memory until the next start", "path", dir, "err", err)
+		x.dir = ""
+		err = x.open()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("index: %w", err)
+	}
+	return x, nil
+}
+
+// open takes the newest generation into use that can be, else a new one.
+func (x *Index) open() error {
 	number := 0
-	if dir != "" {
-		if err := makeDir(dir); err != nil {
-			return nil, fmt.Errorf("index: %w", err)
+	if x.dir != "" {
+		if err := makeDir(x.dir); err != nil {
+			return err
 		}
-		numbers := generations(dir)
-		for _, n := range numbers {
-			number = max(number, n)
-		}
-		if len(numbers) > 0 && x.openGeneration(number) == nil {
-			x.removeOthers(number)
-			return x, nil
+		for i, n := range generations(x.dir) {
+			if i == 0 {
+				number = n
+			}
+			if x.openGeneration(n) == nil {
+				x.removeOthers(n)
+				return nil
+			}
 		}
 	}
 	if err := x.begin(number + 1); err != nil {
-		return nil, fmt.Errorf("index: %w", err)
+		return err
 	}
 	x.removeOthers(number + 1)
-	return x, nil
+	return nil
 }
 
 // makeDir makes the folder of the generations. Something else that stands in its
@@ -112,7 +129,7 @@ func makeDir(dir string) error {
 	return os.MkdirAll(dir, 0o700)
 }
 
-// generations lists what is in dir.
+// generations lists what is in dir, the newest first.
 func generations(dir string) (numbers []int) {
 	entries, _ := os.ReadDir(dir) // a folder that cannot be read is noticed when it is written
 	for _, e := range entries {
@@ -120,6 +137,7 @@ func generations(dir string) (numbers []int) {
 			numbers = append(numbers, n)
 		}
 	}
+	slices.SortFunc(numbers, func(a, b int) int { return b - a })
 	return numbers
 }
 
@@ -135,7 +153,7 @@ func (x *Index) openGeneration(number int) error {
 	path := x.path(number)
 	err := guarded(func() error { return x.tryGeneration(number, path) })
 	if err != nil {
-		x.log.Warn("index cannot be used and is built anew", "path", path, "err", err)
+		x.log.Warn("index cannot be used", "path", path, "err", err)
 	}
 	return err
 }
@@ -165,10 +183,23 @@ func (x *Index) begin(number int) error {
 	}
 	b := g.ix.NewBatch()
 	x.stamp(b, 0)
-	if err := g.ix.Batch(b); err != nil {
-		return errors.Join(err, g.ix.Close())
+	err = g.ix.Batch(b)
+	if err == nil {
+		err = x.publish(g)
 	}
-	return x.publish(g)
+	if err != nil {
+		return errors.Join(err, x.discard(g))
+	}
+	return nil
+}
+
+// discard closes a generation that did not come to be, and leaves nothing of it.
+func (x *Index) discard(g generation) error {
+	err := g.ix.Close()
+	if g.path != "" {
+		err = errors.Join(err, os.RemoveAll(g.path))
+	}
+	return err
 }
 
 func (x *Index) create(number int) (generation, error) {
@@ -181,10 +212,10 @@ func (x *Index) create(number int) (generation, error) {
 	m := mapping.NewIndexMapping()
 	m.ScoringModel = "bm25" // makes scorch keep lengths
 	ix, err := bleve.NewUsing(path, m, scorch.Name, scorch.Name, map[string]any{"bolt_timeout": "2s"})
-	if err != nil {
-		return generation{}, err
+	if err != nil && path != "" {
+		err = errors.Join(err, os.RemoveAll(path))
 	}
-	return generation{number, path, ix}, nil
+	return generation{number, path, ix}, err
 }
 
 // stamp makes a batch carry what it brings the index to.
@@ -310,7 +341,7 @@ func (x *Index) Rebuild(ctx context.Context, tools []*catalog.Tool, servers map[
 			err = x.replace(next)
 		}
 		if err != nil {
-			err = errors.Join(err, next.ix.Close(), os.RemoveAll(next.path))
+			err = errors.Join(err, x.discard(next))
 		}
 	}
 	if err != nil {

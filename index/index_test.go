@@ -207,6 +207,45 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// A generation that was never finished, as after a kill or on a full disk, does
+// not cost the one before it.
+func TestUnfinishedGeneration(t *testing.T) {
+	dir := t.TempDir()
+	tools := household(t).Tools
+	x := open(t, dir)
+	rebuild(t, x, tools, 5)
+	g, err := x.create(x.current.number + 7) // what a rebuild begins with
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.ix.Close(); err != nil {
+		t.Fatal(err)
+	}
+	closed(t, x)
+	if err := os.MkdirAll(filepath.Join(dir, "99", "store"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	x = open(t, dir)
+	defer closed(t, x)
+	if x.Seq() != 5 || x.Len() != len(tools) {
+		t.Errorf("opens with Seq %d and %d tools, want 5 and %d", x.Seq(), x.Len(), len(tools))
+	}
+	if left := generations(dir); len(left) != 1 {
+		t.Errorf("generations %v are left, want one", left)
+	}
+}
+
+// A folder that takes no index costs the index on disk and not the search.
+func TestFolderThatTakesNothing(t *testing.T) {
+	x := open(t, "/proc/toolrouter/index") // nobody makes folders there, not even root
+	defer closed(t, x)
+	tools := household(t).Tools
+	rebuild(t, x, tools, 5)
+	if x.Seq() != 5 || x.Len() != len(tools) {
+		t.Errorf("Seq %d and %d tools, want 5 and %d", x.Seq(), x.Len(), len(tools))
+	}
+}
+
 func hole(b []byte) []byte {
 	clear(b[len(b)/3 : len(b)/3+500])
 	return b

@@ -20,7 +20,7 @@ func newAddCommand(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "add NAME -- COMMAND [ARG …]  |  add NAME URL",
 		Short: "Add a server to the config file",
-		Long:  `Add a server to the config file, leaving every other byte of it alone. ` + editHelp + exitCodesHelp,
+		Long:  `Add a server to the config file, leaving every other byte of it alone.` + editHelp + exitCodesHelp,
 		Example: `  router add files -- npx -y @modelcontextprotocol/server-filesystem ~/notes
   router add github https://api.example.com/mcp/ --header 'Authorization=Bearer ${GITHUB_TOKEN}'
   router add db --env 'DB_URL=${DB_URL}' -- db-mcp --read-only`,
@@ -121,7 +121,7 @@ func newRemoveCommand(e *env) *cobra.Command {
 		Use:     "remove NAME",
 		Aliases: []string{"rm"},
 		Short:   "Remove a server from the config file",
-		Long:    "Remove a server from the config file, leaving every other byte of it alone. " + editHelp + exitCodesHelp,
+		Long:    "Remove a server from the config file, leaving every other byte of it alone." + editHelp + exitCodesHelp,
 		Example: "  router remove files",
 		Args:    wants(1, 1, "the name of a server"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -141,7 +141,7 @@ func newSwitchCommand(e *env, verb, short string, disabled bool) *cobra.Command 
 	return &cobra.Command{
 		Use:     verb + " NAME",
 		Short:   short,
-		Long:    short + ", leaving every other byte of the config file alone. " + editHelp + exitCodesHelp,
+		Long:    short + ", leaving every other byte of the config file alone." + editHelp + exitCodesHelp,
 		Example: "  router " + verb + " files",
 		Args:    wants(1, 1, "the name of a server"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -151,9 +151,10 @@ func newSwitchCommand(e *env, verb, short string, disabled bool) *cobra.Command 
 }
 
 // editHelp is what the commands that edit have in common.
-const editHelp = `A running
-router takes the change over at once, which is waited for. The file must be YAML of
-the router's own: files of clients, JSON and TOML are read and never edited.
+const editHelp = `
+
+A running router takes the change over at once, which is waited for. The file must
+be YAML of the router's own: files of clients, JSON and TOML are read, never edited.
 
 `
 
