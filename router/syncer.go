@@ -178,6 +178,7 @@ func (s *Syncer) Narrow(ctx context.Context, keep func(catalog.ID) bool) error {
 		if !narrow[l.Server] {
 			continue
 		}
+		l.Digest = "" // no configuration lists just this: the next start lists anew
 		for _, t := range s.view.Snapshot.Server(l.Server) {
 			if keep(t.ID) {
 				l.Tools = append(l.Tools, t)
@@ -261,6 +262,9 @@ func (s *Syncer) updateIndex(ctx context.Context, c catalog.Change, next *View) 
 		if err = s.index.Update(ctx, c); err == nil {
 			return nil
 		}
+	}
+	if ctx.Err() != nil { // the next start rebuilds it
+		return fmt.Errorf("after a change of %s: %w", c.Server, err)
 	}
 	s.log.Warn("rebuild index", "err", err)
 	var tools []*catalog.Tool

@@ -167,11 +167,20 @@ func (a *app) forgetUnwanted(ctx context.Context) error {
 	return nil
 }
 
-// tidy is forgetUnwanted at the start. That it fails, on a full disk for one, is
-// no reason not to serve the others.
+// narrow drops the tools that are no longer allowed.
+func (a *app) narrow(ctx context.Context, cfg *configs.Config) error {
+	specs := map[string]upstream.Spec{}
+	for _, s := range cfg.Specs() {
+		specs[s.Name] = s
+	}
+	return a.syncer.Narrow(ctx, func(id catalog.ID) bool { return specs[id.Server].Serves(id.Tool) })
+}
+
+// tidy is forgetUnwanted and narrow at the start. That it fails, on a full disk
+// for one, is no reason not to serve the others.
 func (a *app) tidy(ctx context.Context) {
-	if err := a.forgetUnwanted(ctx); err != nil {
-		a.log.Error("forget servers that are no longer configured", "err", err)
+	if err := errors.Join(a.forgetUnwanted(ctx), a.narrow(ctx, a.cfg)); err != nil {
+		a.log.Error("forget what is no longer configured", "err", err)
 	}
 }
 
@@ -185,7 +194,7 @@ func (a *app) apply(ctx context.Context, cfg *configs.Config) error {
 	a.cfg = cfg
 	a.mu.Unlock()
 	a.backends.Apply(cfg.Specs())
-	err := errors.Join(a.forgetUnwanted(ctx), a.applyWords(ctx, cfg))
+	err := errors.Join(a.forgetUnwanted(ctx), a.narrow(ctx, cfg), a.applyWords(ctx, cfg))
 	a.warnOfWords(cfg)
 	a.router.Refresh()
 	a.catalogueChanged()
