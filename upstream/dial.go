@@ -272,11 +272,16 @@ func (d *dialer) dialSSE(ctx context.Context) (*session, error) {
 	w := newHTTPWire(t, false, s.suspect)
 	s.wire = w
 	// Every answer would have come over this stream.
-	t.SetConnectionLostHandler(func(err error) { w.end(fmt.Errorf("the server ended the stream: %w", err)) })
+	t.SetConnectionLostHandler(func(err error) {
+		w.end(fmt.Errorf("the server ended the stream: %w", err))
+		s.end() // Start would wait on for the stream's first event
+	})
 	stop := context.AfterFunc(ctx, s.end) // Start's own context is the stream's
 	err = t.Start(s.life)
 	if refused := s.limits().refused.Load(); err != nil && refused != nil {
 		err = refused
+	} else if cause := w.cause(); err != nil && cause != nil {
+		err = cause
 	}
 	if err == nil {
 		s.about, err = initialize(ctx, w, d.spec.Protocol, d.version)

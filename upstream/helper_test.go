@@ -1,8 +1,10 @@
 package upstream
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -22,6 +24,10 @@ func TestMain(m *testing.M) {
 	mcptest.Main()
 	if os.Getenv(rootsServer) != "" {
 		serveRoots()
+		return
+	}
+	if os.Getenv(sayingServer) != "" {
+		serveSaying()
 		return
 	}
 	goleak.VerifyTestMain(m)
@@ -226,6 +232,59 @@ func resultText(raw json.RawMessage) string {
 		return string(raw)
 	}
 	return r.Content[0].Text
+}
+
+// sayingServer makes the test binary a server that answers a call with the
+// members of a message, any bytes, which are in the call's argument "say".
+const sayingServer = "UPSTREAM_SAYING_SERVER"
+
+func sayingSpec() Spec {
+	return Spec{Name: "s", Command: mcptest.Command(), Env: []string{sayingServer + "=1"}}
+}
+
+// sayingCall makes a call that is answered with members of a message; ID among them
+// stands for the call's.
+func sayingCall(members string) catalog.Call {
+	return toolCall("say", fmt.Sprintf(`{"say":%q}`, base64.StdEncoding.EncodeToString([]byte(members))))
+}
+
+func serveSaying() {
+	in := bufio.NewScanner(os.Stdin)
+	for in.Scan() {
+		var m struct {
+			ID     json.RawMessage
+			Method string
+			Params struct {
+				Arguments struct{ Say []byte }
+			}
+		}
+		if json.Unmarshal(in.Bytes(), &m) != nil || m.ID == nil {
+			continue
+		}
+		members := `"id":ID,"error":{"code":-32601,"message":"Method not found"}`
+		switch m.Method {
+		case "initialize":
+			members = `"id":ID,"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"n","version":"v"}}`
+		case "tools/list":
+			members = `"id":ID,"result":{"tools":[{"name":"say","inputSchema":{"type":"object"}}]}`
+		case "tools/call":
+			if members = string(m.Params.Arguments.Say); !strings.Contains(members, `"id"`) {
+				members = `"id":ID,` + members
+			}
+		}
+		fmt.Printf(`{"jsonrpc":"2.0",%s}`+"\n", strings.ReplaceAll(members, "ID", string(m.ID)))
+	}
+}
+
+// unreadable are answers that a client could not read, with what is said instead.
+var unreadable = []struct{ says, want string }{
+	{`"result":null`, "the server's result is no object but null"},
+	{`"result":5`, "no object but 5"},
+	{`"result":[]`, "no object but []"},
+	{`"result":"str"`, `no object but "str"`},
+	{`"result":true`, "no object but true"},
+	{`"result":{"content":[{"type":"text","text":"gr` + "\xfc" + `n"}]}`, "the server's reply is not UTF-8"},
+	{`"error":{"code":-1,"message":"gr` + "\xfc" + `n","data":"` + "\xfc" + `"}`, "gr\ufffdn"},
 }
 
 // asker is a client, and notes what it was told.

@@ -58,11 +58,11 @@ func newHTTPClient(headers http.Header, streamEnded func()) *http.Client {
 // the request's body and headers, which hold secrets, must not go.
 func checkRedirect(r *http.Request, via []*http.Request) error {
 	from := via[0].URL
-	if r.Method != via[0].Method {
-		return &movedError{r.Response.StatusCode, r.URL.Path}
-	}
 	if r.URL.Scheme != from.Scheme || r.URL.Host != from.Host {
 		return fmt.Errorf("redirected to another origin, %s://%s", r.URL.Scheme, r.URL.Host)
+	}
+	if r.Method != via[0].Method {
+		return &movedError{r.Response.StatusCode}
 	}
 	if len(via) > maxRedirects {
 		return errors.New("redirected too often")
@@ -72,14 +72,10 @@ func checkRedirect(r *http.Request, via []*http.Request) error {
 
 // movedError is a redirect that would make another request of the one that was
 // sent: a GET without its message.
-type movedError struct {
-	status int
-	path   string
-}
+type movedError struct{ status int }
 
 func (e *movedError) Error() string {
-	return fmt.Sprintf("redirected to %s by %d %s, which loses the message: if this is the server, give its URL",
-		catalog.Clip(catalog.Printable(e.path), 100), e.status, http.StatusText(e.status))
+	return fmt.Sprintf("redirected by %d %s, which loses the message: configure the URL it redirects to", e.status, http.StatusText(e.status))
 }
 
 // limitedTransport puts the declared headers on every request and bounds what

@@ -588,6 +588,118 @@ func TestHTTPAnswers(t *testing.T) {
 	}
 }
 
+// TestHTTPResults is TestStdioResults over HTTP, for plain answers and streams.
+func TestHTTPResults(t *testing.T) {
+	for _, stream := range []bool{false, true} {
+		t.Run(fmt.Sprint("stream ", stream), func(t *testing.T) {
+			var says atomic.Pointer[string]
+			srv := answering(t, true, func(w http.ResponseWriter, _ *http.Request, m mcptest.Message) {
+				message := fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,%s}`, m.ID, *says.Load())
+				if stream {
+					w.Header().Set("Content-Type", "text/event-stream")
+					message = "data: " + message + "\n\n"
+				}
+				io.WriteString(w, message)
+			})
+			f := start(t, Options{}, urlSpec(srv.URL))
+			f.await("s", catalog.Ready)
+			for _, tt := range unreadable {
+				says.Store(&tt.says)
+				_, err := f.try(toolCall("echo", `{}`))
+				if err == nil || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("call answered with %q = %v, want %s", tt.says, err, tt.want)
+				}
+			}
+			fine := `"result":{}`
+			says.Store(&fine)
+			f.must(toolCall("echo", `{}`))
+			if s := f.state("s"); s.Restarts != 0 {
+				t.Errorf("it connected anew %d times", s.Restarts)
+			}
+		})
+	}
+}
+
+// TestHTTPNoServer has URLs behind which no MCP server is: the reason tells what
+// they answer, and at once.
+func TestHTTPNoServer(t *testing.T) {
+	elsewhere := listen(t, http.NotFoundHandler()).URL
+	status := func(code int) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Retry-After", "30")
+			if r.Method == http.MethodGet {
+				w.WriteHeader(http.StatusMethodNotAllowed)
+			} else {
+				w.WriteHeader(code)
+			}
+		}
+	}
+	page := func(code int, contentType string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", contentType)
+			if r.Method == http.MethodPost {
+				w.WriteHeader(code)
+			}
+			io.WriteString(w, "ok")
+		}
+	}
+	moved := func(to string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPost {
+				http.Redirect(w, r, to, http.StatusFound)
+				return
+			}
+			w.WriteHeader(http.StatusMethodNotAllowed)
+		}
+	}
+	tests := []struct {
+		name    string
+		handler http.HandlerFunc
+		want    string
+	}{
+		{"too many requests", status(429), "neither Streamable HTTP (the server answered 429 Too Many Requests, Retry-After: 30) nor HTTP+SSE (the server answered 405 Method Not Allowed, Retry-After: 30) works at this URL"},
+		{"not found", http.NotFound, "neither Streamable HTTP (the server answered 404 Not Found) nor HTTP+SSE (the server answered 404 Not Found)"},
+		{"moved elsewhere", moved(elsewhere), "redirected to another origin, " + elsewhere},
+		{"moved", moved("/mcp/"), "redirected by 302 Found, which loses the message"},
+		{"a page", page(200, "text/html"), "text/html"},
+		{"text", page(200, "text/plain"), "text/plain"},
+		{"a page for GET alone", page(405, "text/html"), `(the server answered with "text/html" and not with a stream of events)`},
+		{"a stream that ends", page(405, "text/event-stream"), "the server ended the stream"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			spec := urlSpec(listen(t, tt.handler).URL)
+			spec.StartTimeout = time.Minute
+			f := start(t, Options{}, spec)
+			if s := f.await("s", catalog.Down); !strings.Contains(s.LastError, tt.want) {
+				t.Errorf("last error = %q, want %q", s.LastError, tt.want)
+			}
+		})
+	}
+}
+
+// TestTooManyTools has a server list more than is taken: that will not change
+// soon, and filters do not help.
+func TestTooManyTools(t *testing.T) {
+	list := `{"tools":[` + strings.Repeat(`{"name":"x"},`, maxTools) + `{"name":"x"}]}`
+	inner := answering(t, true, nil)
+	srv := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Mcp-Method") != "tools/list" {
+			inner.Config.Handler.ServeHTTP(w, r)
+			return
+		}
+		var m mcptest.Message
+		_ = json.NewDecoder(r.Body).Decode(&m)
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":%s}`, m.ID, list)
+	}))
+	f := start(t, Options{}, urlSpec(srv.URL))
+	if s := f.await("s", catalog.Down); !strings.Contains(s.LastError, "list tools: more than 5000 tools") || !strings.Contains(s.LastError, "split the server") {
+		t.Errorf("last error = %q", s.LastError)
+	}
+	f.awaitThat("it is tried again late", func() bool { return f.log.count("retry_in="+maxDelay.String()) > 0 })
+}
+
 // TestHTTPRequest looks at what a server is sent.
 func TestHTTPRequest(t *testing.T) {
 	for _, modern := range []bool{true, false} {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"toolrouter/internal/catalog"
 	"toolrouter/internal/mcptest"
@@ -122,7 +123,7 @@ func TestStdioStart(t *testing.T) {
 		{"ends at once", kindIs("exit0"), catalog.Down, "exit status 0"},
 		{"ends with an error", kindIs("exit1"), catalog.Down, "exit status 1): mcptest: cannot find a thing"},
 		{"never answers", kindIs("mute"), catalog.Down, "not ready within 2s"},
-		{"no such command", func(s *Spec) { s.Command = []string{"no-such-command-here"} }, catalog.Down, `command "no-such-command-here" was not found`},
+		{"no such command", func(s *Spec) { s.Command = []string{"no-such-command-here"} }, catalog.Down, `command "no-such-command-here" was not found in the PATH`},
 		{"no such file", func(s *Spec) { s.Command = []string{"/no/such/file"} }, catalog.Down, `command "/no/such/file" was not found`},
 		{"no program", func(s *Spec) { s.Command = []string{script(t, 0o700, "\x00junk")} }, catalog.Down, `is no program`},
 		{"not executable", func(s *Spec) { s.Command = []string{script(t, 0o600, "#!/bin/sh")} }, catalog.Down, `may not be run`},
@@ -219,6 +220,39 @@ func TestFilter(t *testing.T) {
 		t.Errorf("call of a denied tool = %v", err)
 	}
 	f.must(toolCall("a", `{}`))
+}
+
+// TestStdioResults has a server answer with what no client could read: the call
+// fails, and only that one.
+func TestStdioResults(t *testing.T) {
+	f := start(t, Options{}, sayingSpec())
+	f.await("s", catalog.Ready)
+	for _, tt := range unreadable {
+		_, err := f.try(sayingCall(tt.says))
+		if err == nil || !strings.Contains(err.Error(), tt.want) || !utf8.ValidString(err.Error()) {
+			t.Errorf("call answered with %q = %v, want %s", tt.says, err, tt.want)
+		}
+	}
+	if got := f.must(sayingCall(`"result": {"grüß": 1}`)); got != `{"grüß": 1}` {
+		t.Errorf("the next call = %q", got)
+	}
+	if s := f.state("s"); s.Restarts != 0 {
+		t.Errorf("it was started again %d times", s.Restarts)
+	}
+}
+
+// TestStdioNewsIsUTF8 has a server log what is not UTF-8: its client is told, in
+// UTF-8.
+func TestStdioNewsIsUTF8(t *testing.T) {
+	f := start(t, Options{}, sayingSpec())
+	f.await("s", catalog.Ready)
+	a := &asker{}
+	call := sayingCall(`"id":null,"method":"notifications/message","params":{"data":"gr` + "\xfc" + `n"}}` + "\n" + `{"jsonrpc":"2.0","id":ID,"result":{}`)
+	call.Caller = a
+	f.must(call)
+	if heard := strings.Join(a.heard(), ""); !strings.Contains(heard, "gr\ufffdn") {
+		t.Errorf("the client heard %q", heard)
+	}
 }
 
 // TestTimeoutAndCancel ends calls that have surely arrived: each has reported

@@ -186,6 +186,54 @@ func TestLazyStart(t *testing.T) {
 	f.await("s", catalog.Ready)
 }
 
+// TestNoToolsKnown has a server of which it is known that it lists no tool: since
+// no call could wake it, it is started and may list some by now.
+func TestNoToolsKnown(t *testing.T) {
+	f := start(t, Options{Known: func(string, string) (int, bool) { return 0, true }}, spec("good"))
+	if s := f.await("s", catalog.Ready); s.Tools == 0 {
+		t.Errorf("state = %+v, want tools", s)
+	}
+}
+
+// TestApplyCutsCalls changes and removes servers under calls that do not end: they
+// are told why they were cut off.
+func TestApplyCutsCalls(t *testing.T) {
+	changed, removed := spec("good"), spec("good")
+	changed.Timeout, removed.Timeout = time.Minute, time.Minute
+	removed.Name = "removed"
+	f := start(t, Options{}, changed, removed)
+	call := toolCall("sleep", `{"ms":600000}`)
+	slow := f.goTry(call)
+	call.ID.Server = "removed"
+	other := f.goTry(call)
+	f.awaitCalls("s", 1)
+	f.awaitCalls("removed", 1)
+	changed.Timeout = 50 * time.Second
+	f.Apply([]Spec{changed})
+	for want, result := range map[string]<-chan error{"restarted for a changed configuration": slow, "removed from the configuration": other} {
+		var un *catalog.Unavailable
+		if err := receive(t, result); !errors.As(err, &un) || !un.Sent || !strings.Contains(err.Error(), want) {
+			t.Errorf("call = %v, want %s", err, want)
+		}
+	}
+	f.must(toolCall("echo", `{}`))
+}
+
+// TestKilledSays looks at the reason of a server that was killed: what it had
+// written before is none.
+func TestKilledSays(t *testing.T) {
+	f := start(t, Options{}, spec("stderrs", "100"))
+	s := f.await("s", catalog.Ready)
+	f.awaitThat("it has written", func() bool { return f.log.count("the very end") > 0 })
+	_ = syscall.Kill(s.PID, syscall.SIGKILL)
+	f.awaitThat("it ended and was started again", func() bool { return f.state("s").Restarts == 1 })
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !slices.ContainsFunc(f.states, func(s catalog.Server) bool { return s.LastError == "the server ended (signal: killed)" }) {
+		t.Errorf("states = %+v", f.states)
+	}
+}
+
 func TestListChanged(t *testing.T) {
 	for _, protocol := range []string{"2025-11-25", "2026-07-28"} {
 		t.Run(protocol, func(t *testing.T) {

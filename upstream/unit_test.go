@@ -106,6 +106,31 @@ func TestPause(t *testing.T) {
 	}
 }
 
+// TestFailureIsLoggedOnce has a failure come again and again: it is told in full
+// until it is another one, or the server was ready in between.
+func TestFailureIsLoggedOnce(t *testing.T) {
+	buffer := &logBuffer{}
+	log := slog.New(slog.NewTextHandler(buffer, nil))
+	b := newBackend(Spec{Name: "s", URL: "http://h"}, New(Options{Log: log}).opts, nil)
+	steps := []struct {
+		err  string // "" is a listing
+		want int    // lines so far
+	}{
+		{"no such command", 1}, {"no such command", 1}, {"no such command", 1},
+		{"another", 2}, {"another", 2}, {"no such command", 3}, {"", 3}, {"no such command", 4},
+	}
+	for i, step := range steps {
+		if step.err == "" {
+			b.hand(t.Context(), Listing{})
+		} else {
+			b.rest(catalog.Down, errors.New(step.err), time.Minute)
+		}
+		if n := buffer.count("not available"); n != step.want {
+			t.Errorf("step %d: %d lines, want %d", i, n, step.want)
+		}
+	}
+}
+
 func TestAfterPermanent(t *testing.T) {
 	var b backoff
 	for _, err := range []error{&permanentError{errors.New("x")}, &signInError{status: 401}} {
@@ -134,15 +159,16 @@ func TestSpecValidate(t *testing.T) {
 		{"scheme", func(s *Spec) { s.Command, s.URL = nil, "ftp://h" }, `url: scheme "ftp"`},
 		{"user", func(s *Spec) { s.Command, s.URL = nil, "http://u:p@h" }, "url: user and password"},
 		{"no URL", func(s *Spec) { s.Command, s.URL = nil, "http://h/%zz?key=secret" }, "url: "},
-		{"transport", func(s *Spec) { s.Transport = "tcp" }, `transport: "tcp" is none of`},
-		{"start", func(s *Spec) { s.Start = "now" }, `start: "now"`},
+		{"transport", func(s *Spec) { s.Transport = "tcp" }, `transport: "tcp" is none of http, sse`},
+		{"start", func(s *Spec) { s.Start = "now" }, `start: "now" is none of lazy, eager`},
 		{"protocol", func(s *Spec) { s.Protocol = "2020-01-01" }, `protocol: "2020-01-01"`},
 		{"env", func(s *Spec) { s.Env = []string{"A=b", "B"} }, "env[1]: want KEY=value"},
-		{"header name", func(s *Spec) { s.Headers = []string{"A b=c"} }, `headers[0]: "A b" is no name`},
+		{"header name", func(s *Spec) { s.Headers = []string{"A b=c"} }, "headers[0]: want Name=value"},
+		{"header with a colon", func(s *Spec) { s.Headers = []string{"Authorization: Bearer secret="} }, "headers[0]: want Name=value"},
 		{"header value", func(s *Spec) { s.Headers = []string{"A=b\r\nC: d"} }, "headers[0]: the value of A"},
 		{"glob", func(s *Spec) { s.Deny = []string{"[a"} }, `deny[0]: "[a"`},
 		{"unit", func(s *Spec) { s.Timeout = 30 }, "timeout: 30ns is too short"},
-		{"concurrency", func(s *Spec) { s.Concurrency = -1 }, "concurrency: -1"},
+		{"concurrency", func(s *Spec) { s.Concurrency = -1 }, "concurrency: -1 is negative"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -245,6 +271,7 @@ func TestRPCError(t *testing.T) {
 		{`{"code":1e300,"message":"x"}`, "-32603 1e300: x "},
 		{`{"code":1,"message":{"text":"hello"},"data":null}`, `1 {"text":"hello"} null`},
 		{`{"message":"x","Code":5}`, "-32603 x "},
+		{`{"message":"x","data":"gr` + "\xfc" + `n"}`, "-32603 x \"gr\ufffdn\""},
 		{`"went wrong"`, "-32603 went wrong "},
 		{`7`, "-32603 7 "},
 		{`{}`, "-32603 the server answered with an error and no message "},
@@ -291,7 +318,7 @@ func namesakes() (first, second string) {
 func TestStderrIsLoggedInMeasure(t *testing.T) {
 	buffer := &logBuffer{}
 	s := &stderrLog{log: slog.New(slog.NewTextHandler(buffer, nil))}
-	s.readAll(strings.NewReader(strings.Repeat("a line\n", 10*stderrRate) + "\x1b[31mthe last\n"))
+	s.readAll(strings.NewReader(strings.Repeat("a line\n", 10*stderrRate) + "\x1b[31mthe last\nnpm warn old\n\nnpm notice\nnpm notice New version!\n"))
 	if n := buffer.count("a line"); n == 0 || n > 3*stderrRate { // within a second, or over the end of one
 		t.Errorf("%d lines were logged", n)
 	}

@@ -26,6 +26,7 @@ const legacy = "2025-11-25"
 // own types would hide what they do not know.
 type peer struct {
 	t        *testing.T
+	client   *mcp.Client
 	session  *mcp.ClientSession
 	tap      *tap
 	mu       sync.Mutex
@@ -68,7 +69,7 @@ func connect(t *testing.T, transport mcp.Transport, tap *tap, revision string) *
 	if err != nil {
 		t.Fatalf("connect: %v", err)
 	}
-	p.session = session
+	p.client, p.session = client, session
 	t.Cleanup(func() { _ = session.Close() })
 	return p
 }

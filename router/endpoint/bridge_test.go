@@ -196,3 +196,130 @@ func TestBridgeEndsThoughItCannotApologise(t *testing.T) {
 		t.Errorf("Attach = %v, want %v", err, ErrLost)
 	}
 }
+
+// A batch is several requests on one line: all are answered before the bridge
+// ends, whichever way it was joined.
+func TestBridgeAnswersAPipedBatch(t *testing.T) {
+	f := build(t, Options{})
+	socket := f.control(t)
+	for name, join := range map[string]func(*Bridge) error{
+		"attach": func(b *Bridge) error { return b.Attach(t.Context(), socket) },
+		"host":   func(b *Bridge) error { return b.Host(t.Context(), f.Endpoint) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			batch := "[" + callBody("1", "hold", "{}", "") + "," + callBody("2", "hold", "{}", "") + "]\nno message\n"
+			var out strings.Builder
+			done := make(chan error, 1)
+			go func() { done <- join(NewBridge(strings.NewReader(batch), &out)) }()
+			for range 2 {
+				<-f.backend.calls
+				f.backend.release <- struct{}{}
+			}
+			if err := ended(t, done); err != nil {
+				t.Error(err)
+			}
+			for _, want := range []string{`"id":1,"result"`, `"id":2,"result"`, `"id":null,"error"`} {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("= %s, want %s in it", out.String(), want)
+				}
+			}
+		})
+	}
+}
+
+// What is no request of its own, such as a line that cannot be read, is answered
+// before the bridge ends, too.
+func TestBridgeWaitsForARefusal(t *testing.T) {
+	f := build(t, Options{})
+	for range 20 { // the end may come first or the answer
+		var out strings.Builder
+		err := NewBridge(strings.NewReader(`{"jsonrpc":"2.0","id":1.5,"method":"ping"}`), &out).Host(t.Context(), f.Endpoint)
+		if err != nil || !strings.Contains(out.String(), "-32600") {
+			t.Fatalf("= %s, %v, want a refusal", out.String(), err)
+		}
+	}
+}
+
+// A router that is lost owes answers to the calls of a batch as to any other.
+func TestBridgeApologisesForABatch(t *testing.T) {
+	socket := stuckRouter(t, func(conn net.Conn) {
+		takeClient(t, conn)
+		_, _ = bufio.NewReader(conn).ReadString('\n')
+		conn.Close()
+	})
+	var out strings.Builder
+	up := newPipe()
+	defer up.w.Close()
+	done := make(chan error, 1)
+	go func() { done <- NewBridge(up.r, &out).Attach(t.Context(), socket) }()
+	fmt.Fprintln(up.w, "["+callBody("1", "hold", "{}", "")+", "+callBody(`"b"`, "hold", "{}", "")+",[],5]")
+	if err := ended(t, done); !errors.Is(err, ErrLost) {
+		t.Errorf("Attach = %v, want %v", err, ErrLost)
+	}
+	for _, want := range []string{`"id":1,"error"`, `"id":"b","error"`, "may or may not have been carried out"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("= %s, want %s in it", out.String(), want)
+		}
+	}
+}
+
+// attachBare joins a bare connection to a router, as a Bridge does.
+func attachBare(t *testing.T, socket string) *net.UnixConn {
+	t.Helper()
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := upgrade(conn); err != nil {
+		t.Fatal(err)
+	}
+	return conn.(*net.UnixConn)
+}
+
+// A client that is killed leaves its socket closed both ways, one that has sent
+// its last request only its own: the calls of the former end at once, those of
+// the latter are answered, unless it is killed then.
+func TestHangUpIsNotTheEndOfTheInput(t *testing.T) {
+	f := build(t, Options{})
+	socket := f.control(t)
+	cancelled := func(t *testing.T) {
+		t.Helper()
+		select {
+		case <-f.backend.cancelled:
+		case <-time.After(eofGrace * 2 / 3):
+			t.Error("the call of a client that hung up goes on")
+		}
+	}
+	for _, ends := range []bool{false, true} {
+		t.Run(fmt.Sprintf("killed after the end of its input: %v", ends), func(t *testing.T) {
+			conn := attachBare(t, socket)
+			defer conn.Close()
+			fmt.Fprintln(conn, callBody("1", "hold", "{}", ""))
+			<-f.backend.calls
+			if ends {
+				if err := conn.CloseWrite(); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := conn.Read(make([]byte, 1)); err != nil { // it is looked after
+					t.Fatal(err)
+				}
+			}
+			conn.Close()
+			cancelled(t)
+		})
+	}
+	t.Run("end of the input", func(t *testing.T) {
+		conn := attachBare(t, socket)
+		defer conn.Close()
+		fmt.Fprintln(conn, callBody("1", "hold", "{}", ""))
+		<-f.backend.calls
+		if err := conn.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		line := newLineReader(conn, maxBridged)
+		time.AfterFunc(2*probeEvery, func() { f.backend.release <- struct{}{} })
+		if got, err := line.next(); err != nil || !strings.Contains(string(got), "released") {
+			t.Errorf("= %s, %v, want the call's result", got, err)
+		}
+	})
+}

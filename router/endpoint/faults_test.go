@@ -92,7 +92,7 @@ func TestRefusedBodies(t *testing.T) {
 		{"no type", call, []string{"Content-Type", ""}, 415, ""},
 		{"packed", call, []string{"Content-Encoding", "gzip"}, 415, ""},
 		{"charset", call, []string{"Content-Type", "", "Content-Type", "Application/JSON; charset=utf-8"}, 200, "result"},
-		{"too large", `{"a":"` + strings.Repeat("x", 1<<20) + `"}`, nil, 413, ""},
+		{"too large", `{"a":"` + strings.Repeat("x", 1<<20) + `"}`, nil, 413, "limit of 1048576 bytes, which http.max_body"},
 		{"no JSON", "hello", nil, 400, "-32700"},
 		{"empty", "", nil, 400, "-32700"},
 		{"cut off", call[:len(call)-1], nil, 400, "-32700"},
@@ -381,4 +381,69 @@ func TestClientsDoNotHearEachOther(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// A body that is announced as too large is refused before it is asked for.
+func TestAnnouncedBodyOverTheLimit(t *testing.T) {
+	f := start(t, Options{MaxBody: 1000})
+	for _, path := range []string{"/mcp", "/api/call"} {
+		conn, err := net.Dial("tcp", f.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n", path, f.addr)
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := readString(t, resp.Body); resp.StatusCode != http.StatusRequestEntityTooLarge || !strings.Contains(got, "limit of 1000 bytes, which http.max_body") {
+			t.Errorf("POST %s = %s %s, want 413 with the limit", path, resp.Status, got)
+		}
+		resp.Body.Close()
+	}
+}
+
+// A client whose call ends because the router stops did not cancel it, and must
+// not be told so, by whichever door it came.
+func TestStoppingIsNotCancelling(t *testing.T) {
+	hold, api := callBody("1", "hold", "{}", `,"_meta":{"progressToken":1}`), `{"name":"demo__hold","arguments":{}}`
+	modern := callBody("1", "hold", "{}", modernMeta(canAll, `,"progressToken":1`))
+	for door, call := range map[string]func(t *testing.T, f *fixture) io.Reader{
+		"mcp": func(t *testing.T, f *fixture) io.Reader { return f.send(t, http.MethodPost, "/mcp", hold).Body },
+		"mcp modern": func(t *testing.T, f *fixture) io.Reader {
+			return f.send(t, http.MethodPost, "/mcp", modern, modernHeaders()...).Body
+		},
+		"api": func(t *testing.T, f *fixture) io.Reader { return f.send(t, http.MethodPost, "/api/call", api).Body },
+		"sse": func(t *testing.T, f *fixture) io.Reader {
+			stream := f.send(t, http.MethodGet, "/sse", "").Body
+			for path := range eventsOf(stream) {
+				f.send(t, http.MethodPost, path, hold)
+				break
+			}
+			return stream
+		},
+		"attached": func(t *testing.T, f *fixture) io.Reader {
+			conn := attachBare(t, f.control(t))
+			t.Cleanup(func() { conn.Close() })
+			fmt.Fprintln(conn, hold)
+			return conn
+		},
+	} {
+		t.Run(door, func(t *testing.T) {
+			f := build(t, Options{DrainTimeout: 50 * time.Millisecond})
+			f.afterDrain = 30 * time.Second
+			serveOn(t, f)
+			stopped := make(chan struct{})
+			go func() {
+				defer close(stopped)
+				<-f.backend.calls
+				_ = f.stop()
+			}()
+			if got := readString(t, call(t, f)); !strings.Contains(got, errCutOff.Message) {
+				t.Errorf("the call ended with %s, want %q", got, errCutOff.Message)
+			}
+			<-stopped
+		})
+	}
 }

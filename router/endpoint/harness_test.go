@@ -96,7 +96,9 @@ func (b *backend) notify(c catalog.Call) (json.RawMessage, error) {
 }
 
 func (b *backend) hold(ctx context.Context, c catalog.Call) (json.RawMessage, error) {
-	c.Caller.Notify(methodProgress, json.RawMessage(`{"progress":1}`))
+	if c.Caller != nil {
+		c.Caller.Notify(methodProgress, json.RawMessage(`{"progress":1}`))
+	}
 	select {
 	case <-ctx.Done():
 		b.cancelled <- c.ID.Tool

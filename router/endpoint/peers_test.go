@@ -18,6 +18,13 @@ import (
 // sdkClient is the official SDK's client with everything a client can have.
 func sdkClient(t *testing.T, tr sdk.Transport, version string, on sdk.ClientOptions) *sdk.ClientSession {
 	t.Helper()
+	_, s := sdkPeer(t, tr, version, on)
+	return s
+}
+
+// sdkPeer is sdkClient for a test that changes the client later.
+func sdkPeer(t *testing.T, tr sdk.Transport, version string, on sdk.ClientOptions) (*sdk.Client, *sdk.ClientSession) {
+	t.Helper()
 	on.CreateMessageHandler = func(context.Context, *sdk.CreateMessageRequest) (*sdk.CreateMessageResult, error) {
 		return &sdk.CreateMessageResult{Content: &sdk.TextContent{Text: "sampled"}, Model: "m", Role: "assistant"}, nil
 	}
@@ -34,7 +41,7 @@ func sdkClient(t *testing.T, tr sdk.Transport, version string, on sdk.ClientOpti
 		t.Fatalf("negotiated %s, want %s", got, version)
 	}
 	t.Cleanup(func() { s.Close() })
-	return s
+	return c, s
 }
 
 func sdkCall(t *testing.T, s *sdk.ClientSession, tool string, args map[string]any, token any) string {
@@ -244,5 +251,50 @@ func TestModernListenHearsChanges(t *testing.T) {
 		case <-time.After(5 * time.Second):
 			t.Fatal("no tools/list_changed on the subscription")
 		}
+	}
+}
+
+// TestClientsAreToldApart has clients call who have roots of their own: a backend
+// knows each by its calls, until the client says that its roots changed.
+func TestClientsAreToldApart(t *testing.T) {
+	f := start(t, Options{})
+	kinds := sdkTransports(t, f)
+	kinds["bridge"] = func() sdk.Transport {
+		up, down := newPipe(), newPipe()
+		stop := background(t, func(ctx context.Context) error {
+			defer down.w.Close()
+			return NewBridge(up.r, down.w).Host(ctx, f.Endpoint)
+		})
+		t.Cleanup(func() {
+			up.w.Close()
+			_ = stop()
+		})
+		return &sdk.IOTransport{Reader: down.r, Writer: up.w}
+	}
+	whose := func(t *testing.T, s *sdk.ClientSession) any {
+		t.Helper()
+		sdkCall(t, s, "echo", nil, nil)
+		return (<-f.backend.calls).Caller.Client()
+	}
+	for kind, connect := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			mover, one := sdkPeer(t, connect(), "2025-11-25", sdk.ClientOptions{})
+			_, two := sdkPeer(t, connect(), "2025-11-25", sdk.ClientOptions{})
+			a, b := whose(t, one), whose(t, two)
+			if a == nil || b == nil || a == b {
+				t.Errorf("two clients are %p and %p", a, b)
+			}
+			if again := whose(t, one); again != a {
+				t.Errorf("one client is %p, then %p", a, again)
+			}
+			mover.AddRoots(&sdk.Root{URI: "file:///more"})
+			waitFor(t, "another identity", func() bool { return whose(t, one) != a })
+			if again := whose(t, two); again != b {
+				t.Errorf("the roots of another changed, and the client is %p, then %p", b, again)
+			}
+			if modern := whose(t, sdkClient(t, connect(), "2026-07-28", sdk.ClientOptions{})); modern != nil {
+				t.Errorf("a client that never says that its roots changed is %p", modern)
+			}
+		})
 	}
 }

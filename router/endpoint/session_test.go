@@ -223,7 +223,7 @@ func TestShutdownLetsCallsFinishThenCancels(t *testing.T) {
 	if err := f.stop(); err != nil {
 		t.Error(err)
 	}
-	if got := <-results; !strings.Contains(got, "cancelled") {
+	if got := <-results; !strings.Contains(got, errCutOff.Message) {
 		t.Errorf("call after the drain time = %s", got)
 	}
 }

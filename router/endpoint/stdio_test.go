@@ -128,7 +128,7 @@ func TestStdioEndOfContextCutsTheGraceShort(t *testing.T) {
 	if err := f.ServeStdio(ctx, strings.NewReader(callBody("1", "hold", "{}", "")), &out); err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(began); took > eofGrace/2 || !strings.Contains(out.String(), "cancelled") {
+	if took := time.Since(began); took > eofGrace/2 || !strings.Contains(out.String(), errCutOff.Message) {
 		t.Errorf("after %v: %s", took, out.String())
 	}
 }
@@ -162,7 +162,7 @@ func TestStdioEndsWithItsContext(t *testing.T) {
 	<-f.backend.calls
 	cancel()
 	line, _ := bufio.NewReader(down.r).ReadString('\n')
-	if err := <-done; err != nil || !strings.Contains(line, "cancelled") {
+	if err := <-done; err != nil || !strings.Contains(line, errCutOff.Message) {
 		t.Errorf("ServeStdio = %v after %s", err, line)
 	}
 }
