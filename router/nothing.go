@@ -37,6 +37,17 @@ func (l *look) serverNames() []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
+// disabled names the servers that are configured and switched off.
+func (l *look) disabled() (names []string) {
+	for name, s := range l.servers {
+		if s.State == catalog.Disabled {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // nothing answers a query that nothing fits. What room there is goes to what most
 // likely helps.
 func (l *look) nothing(req SearchRequest, found catalog.Found, first int) SearchResult {
@@ -121,6 +132,9 @@ func namesOf(tools []*catalog.Tool) []string {
 }
 
 func (l *look) unknownServer(name string) SearchResult {
+	if off, ok := match(name, l.disabled()); ok {
+		return wrong("%s", l.condition(off))
+	}
 	all := l.serverNames()
 	if near := nearest(name, all, maxNear); len(near) > 0 {
 		return wrong("no server %s here. Did you mean: %s", quoted(name), strings.Join(near, ", "))
@@ -136,6 +150,9 @@ func (l *look) unknownServer(name string) SearchResult {
 func (l *look) emptyText() string {
 	names := l.serverNames()
 	if len(names) == 0 {
+		if len(l.disabled()) > 0 {
+			return "No tools are known: every server is switched off in the configuration."
+		}
 		return "No tools are known yet. No servers are configured."
 	}
 	text := "No tools are known yet."

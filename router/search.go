@@ -216,8 +216,11 @@ func (l *look) browse(req SearchRequest, from position) SearchResult {
 
 // server finds the server that a name means: its own, in any letter case, or as
 // it stands in a tool's name. A configured server counts though it has no tools.
-func (l *look) server(name string) (string, bool) {
-	for _, known := range l.serverNames() {
+func (l *look) server(name string) (string, bool) { return match(name, l.serverNames()) }
+
+// match finds the one of several servers that a name means.
+func match(name string, servers []string) (string, bool) {
+	for _, known := range servers {
 		if strings.EqualFold(known, name) || strings.EqualFold(undotted(known), name) {
 			return known, true
 		}

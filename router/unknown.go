@@ -43,7 +43,7 @@ func (l *look) unknown(ctx context.Context, name, server string) string {
 	if server != "" {
 		text, meant = fmt.Sprintf("no tool %s on %s.", quoted(name), server), server
 	}
-	if meant != "" && len(l.state.view.Snapshot.Server(meant)) == 0 {
+	if meant != "" && len(l.state.view.Snapshot.Server(meant)) == 0 && l.servers[meant].State != catalog.Disabled {
 		text = fmt.Sprintf("no tool %s here: the tools of %s are not known.", quoted(name), meant)
 	}
 	if c := l.condition(meant); c != "" {
@@ -60,7 +60,7 @@ func (l *look) unknown(ctx context.Context, name, server string) string {
 // underscore is no such beginning: it stands in most tools' own names.
 func (l *look) serverIn(name string) (server, tool string) {
 	tool = name
-	for _, known := range l.serverNames() {
+	for _, known := range slices.Concat(l.serverNames(), l.disabled()) {
 		if rest, ok := afterServer(name, known); ok && len(known) > len(server) {
 			server, tool = known, rest
 		}

@@ -29,9 +29,14 @@ func TestDisabledToolsAreNowhere(t *testing.T) {
 			t.Fatalf("%s was called: %v, %v", name, last.ID, err)
 		}
 		text, isError := textOf(t, got)
-		if rest := strings.Replace(text, name, "", 1); !isError || strings.Contains(rest, "jira") {
+		rest := strings.Replace(text, name, "", 1)
+		if rest, said := strings.CutPrefix(rest, `no tool "" here. Server jira is disabled. It is switched off in the configuration.`); !isError || !said || strings.Contains(rest, "jira") {
 			t.Errorf("%s: %s", name, text)
 		}
+	}
+	res, err := r.Search(t.Context(), SearchRequest{Server: "jira"})
+	if want := "Server jira is disabled. It is switched off in the configuration."; err != nil || res.Text != want {
+		t.Errorf("listing it says %q (%v), want %q", res.Text, err, want)
 	}
 	if _, err := r.Call(t.Context(), CallRequest{Name: "create_issue", Arguments: json.RawMessage(`{"owner":"o","repo":"r","title":"t"}`)}); err != nil || last.ID.Server != "github" {
 		t.Errorf("the bare name called %v (%v), want the visible tool", last.ID, err)
