@@ -85,7 +85,7 @@ func Default() *Config {
 		Listen:  defaultListen,
 		Log:     Log{Level: "info", Format: "text"},
 		Search:  Search{Limit: 5, MaxTokens: 1200, UnreviewedPrior: 0.7, Embedder: defaultEmbedder()},
-		Calls:   Calls{MaxConcurrent: 256, Timeout: Duration(time.Minute)},
+		Calls:   Calls{MaxConcurrent: 512, Timeout: Duration(time.Minute)},
 		HTTP:    HTTP{Hosts: []string{}, Origins: []string{}, MaxBody: 4 << 20},
 		Servers: []Server{},
 		Source:  SourceNone,

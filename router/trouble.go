@@ -15,7 +15,7 @@ func (l *look) condition(name string) string {
 	if !ok || s.State == catalog.Ready || s.State == catalog.Idle {
 		return ""
 	}
-	u := &catalog.Unavailable{Server: name, State: s.State, Since: s.Since}
+	u := &catalog.Unavailable{Server: name, State: s.State, Since: s.Since, Next: s.Next}
 	if s.LastError != "" {
 		u.Err = errors.New(s.LastError)
 	}

@@ -32,6 +32,7 @@ type backend struct {
 	before   *backend // of the same name, which has to end first
 
 	slots   chan struct{} // one for each call at the same time
+	queue   chan struct{} // one for each call that waits for a slot
 	session atomic.Pointer[session]
 	dirty   chan struct{}  // cap 1: the tools may have changed
 	wake    chan struct{}  // cap 1: somebody waits for a start
@@ -67,6 +68,7 @@ func newBackend(spec Spec, o Options, guard *guard) *backend {
 		b.now.State = catalog.Disabled
 	}
 	b.slots = make(chan struct{}, b.spec.Concurrency)
+	b.queue = make(chan struct{}, queueFactor*b.spec.Concurrency)
 	b.stderr = &stderrLog{log: b.log}
 	b.dial = dialer{spec: b.spec, version: o.Version, log: b.log, stderr: b.stderr, guard: guard, poke: b.poke, started: b.setPID}
 	return b

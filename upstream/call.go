@@ -44,12 +44,22 @@ func (b *backend) call(ctx context.Context, call catalog.Call) (json.RawMessage,
 	}
 }
 
+// queueFactor bounds the calls that wait for a slot, as a multiple of the slots:
+// one backend that hangs must not hold all calls that the router may have at once.
+const queueFactor = 4
+
 // enter waits for one of the backend's slots.
 func (b *backend) enter(ctx context.Context) error {
 	select {
 	case b.slots <- struct{}{}:
 		return nil
 	default:
+	}
+	select {
+	case b.queue <- struct{}{}:
+		defer func() { <-b.queue }()
+	default:
+		return b.unavailable(fmt.Errorf("%d calls are under way on it and %d more wait for them", cap(b.slots), cap(b.queue)), false)
 	}
 	began := time.Now()
 	select {

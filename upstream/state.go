@@ -98,7 +98,9 @@ func (b *backend) setPID(pid int) { b.update(func() { b.now.PID = pid }) }
 func (b *backend) server() catalog.Server {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.now
+	now := b.now
+	now.Next = b.next
+	return now
 }
 
 // unavailable makes the error of a call that cannot be made now.

@@ -511,6 +511,34 @@ func TestConcurrency(t *testing.T) {
 	wg.Wait()
 }
 
+// TestQueueIsBounded has more calls wait for a backend than may: the next one is
+// refused at once, and those that wait are served in the end.
+func TestQueueIsBounded(t *testing.T) {
+	s := spec("good")
+	s.Concurrency = 1
+	f := start(t, Options{}, s)
+	f.await("s", catalog.Ready)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var wg sync.WaitGroup
+	wg.Go(func() { _, _ = f.Call(ctx, toolCall("sleep", `{"ms":600000}`)) }) // until cancel
+	f.awaitCalls("s", 1)
+	for range queueFactor {
+		wg.Go(func() { f.must(toolCall("echo", `{}`)) })
+	}
+	b := f.backend("s")
+	if !eventually(10*time.Second, func() bool { return len(b.queue) == queueFactor }) {
+		t.Fatalf("%d calls wait, want %d", len(b.queue), queueFactor)
+	}
+	_, err := f.try(toolCall("echo", `{}`))
+	var un *catalog.Unavailable
+	if !errors.As(err, &un) || un.Sent || !strings.Contains(err.Error(), "1 calls are under way on it and 4 more wait") {
+		t.Errorf("one call too many = %v", err)
+	}
+	cancel()
+	wg.Wait()
+}
+
 // TestNotReadyInTime has a call give up before its backend has come up.
 func TestNotReadyInTime(t *testing.T) {
 	s := spec("mute")

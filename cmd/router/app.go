@@ -304,7 +304,7 @@ func (a *app) status() statusReport {
 	for _, s := range a.backends.Servers() {
 		r.Servers = append(r.Servers, serverReport{
 			Name: s.Name, State: s.State, PID: s.PID, Tools: len(a.router.Snapshot().Server(s.Name)), Restarts: s.Restarts,
-			Since: s.Since, LastError: s.LastError, Protocol: s.Protocol, Held: a.syncer.Held(s.Name),
+			Since: s.Since, NextTry: s.Next, LastError: s.LastError, Protocol: s.Protocol, Held: a.syncer.Held(s.Name),
 		})
 	}
 	a.mu.Lock()

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"toolrouter/internal/catalog"
 )
@@ -52,6 +53,7 @@ func TestRemark(t *testing.T) {
 		{serverReport{Name: "a", State: catalog.NeedsSignIn, LastError: "it answered 401 Unauthorized."},
 			`it answered 401 Unauthorized; a token in the config signs in: headers: ["Authorization=Bearer …"]`},
 		{serverReport{Name: "a", State: catalog.Down, LastError: "gone"}, "gone"},
+		{serverReport{Name: "a", State: catalog.Down, LastError: "gone", NextTry: time.Now().Add(59*time.Minute + 59900*time.Millisecond)}, "gone (next try in 1h0m0s)"},
 		{serverReport{Name: "a", State: catalog.Idle}, "starts with its first call"},
 		{serverReport{Name: "a", State: catalog.Ready, Held: map[string]string{"x": "why"}}, "1 tool held back, see --json"},
 		{serverReport{Name: "a", State: catalog.Ready}, ""},

@@ -35,6 +35,7 @@ type serverReport struct {
 	Tools     int               `json:"tools"`
 	Restarts  int               `json:"restarts"`
 	Since     time.Time         `json:"since"`
+	NextTry   time.Time         `json:"next_try,omitzero"` // when the next start is tried
 	LastError string            `json:"last_error"`
 	Protocol  string            `json:"protocol,omitempty"`
 	Held      map[string]string `json:"held,omitempty"` // tools that were refused, with the reason
@@ -134,6 +135,8 @@ func remark(s serverReport) string {
 		return fmt.Sprintf(`switched off; "router enable %s" switches it on`, s.Name)
 	case s.State == catalog.NeedsSignIn:
 		return strings.TrimSuffix(catalog.FirstSentence(s.LastError, 160), ".") + `; a token in the config signs in: headers: ["Authorization=Bearer …"]`
+	case s.LastError != "" && time.Until(s.NextTry) > time.Second:
+		return fmt.Sprintf("%s (next try in %s)", catalog.FirstSentence(s.LastError, 160), time.Until(s.NextTry).Round(time.Second))
 	case s.LastError != "":
 		return catalog.FirstSentence(s.LastError, 160)
 	case s.State == catalog.Idle:

@@ -97,6 +97,7 @@ type Server struct {
 	Tools        int
 	Restarts     int
 	Since        time.Time // when it came into this state
+	Next         time.Time // when its next start is tried; zero if none is planned
 	LastError    string    // why it is not well, "" if it is
 	Title        string    // what the backend says of itself
 	Version      string

@@ -24,7 +24,7 @@ const (
 	latestVersion = mcp.LATEST_PROTOCOL_VERSION
 
 	defaultMaxBody  = 4 << 20
-	defaultMaxCalls = 256
+	defaultMaxCalls = 512
 	defaultDrain    = 2 * time.Second
 	afterDrain      = 500 * time.Millisecond // for the cancelled calls to say so
 	sweepEvery      = time.Minute
@@ -38,7 +38,7 @@ type Options struct {
 	Hosts        []string      // names allowed in Host besides the loopback ones and the listener's address
 	Origins      []string      // allowed in Origin besides the loopback ones, such as "https://app.example"
 	MaxBody      int64         // bytes of a request's body or a line; 0 means 4 MiB
-	MaxCalls     int           // calls answered at once, all clients together, and as many searches; 0 means 256
+	MaxCalls     int           // calls answered at once, all clients together, and as many searches; 0 means 512
 	DrainTimeout time.Duration // for calls in flight when serving ends; 0 means 2 s
 
 	Status  func() any                                                      // what /api/status shows, marshalled to JSON; nil shows the version only
