@@ -14,7 +14,8 @@
 // are split (createIssue, create_issue and create-issue are two words), accents
 // and letter case go, English words are stemmed. Three arms score documents:
 //
-//   - names: a query that is a tool's name, in any spelling, finds it first.
+//   - names: a query that is a tool's name, in any spelling, or consists of the
+//     words of one, finds it first.
 //   - words: BM25F (Robertson, Zaragoza and Taylor 2004): a word counts more in a
 //     name than in a parameter, and the same word in both is not counted as two.
 //     A word that means much the same stands in at half the worth. Divided by
@@ -31,6 +32,15 @@
 // (operator.go); those are kept from crowding out the others (trust.go). With an
 // embeddings endpoint (remote.go) its model is asked for the meaning instead,
 // and the built-in one answers when it cannot.
+//
+// # Where the numbers come from
+//
+// Weights and thresholds are one setting for all catalogues, tried on public sets
+// of queries with known answers. None stands on a peak that another catalogue
+// would not have. "Flat from a to b" beside a number means that in between, the
+// others left alone, the mean nDCG@10 of the six public sets that the README
+// names moves by less than 0.004, and so does that of three of them in a crowd of
+// 5,516 other tools.
 //
 // # Who may write
 //

@@ -27,6 +27,7 @@ run execute invoke trigger launch perform
 start begin launch boot
 stop kill terminate halt end shutdown
 cancel abort revoke
+undo revert rollback
 restart reboot relaunch
 copy duplicate clone
 move relocate transfer migrate
@@ -34,6 +35,7 @@ check verify validate test inspect
 download export save
 upload import attach
 schedule plan book reserve arrange
+postpone reschedule move
 buy purchase order
 summarize summary summarise digest overview recap
 translate translation
@@ -127,7 +129,7 @@ game play
 health medical fitness
 law legal
 home house property apartment estate
-car vehicle auto
+car vehicle
 ad advertisement marketing campaign
 domain dns
 text string

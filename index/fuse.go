@@ -14,17 +14,17 @@ import (
 // weak to be an answer is told by the arms themselves, which do not depend on
 // the other tools.
 const (
-	meaningWeight = 0.55 // of the meaning's part, the rest is the words'
-	topShare      = 0.8  // how much the best tool counts against the perfect one
-	noMeaning     = 0.10 // a cosine that says nothing
+	meaningWeight = 0.55 // of the meaning's part, the rest is the words'; flat from 0.5 to 0.6
+	topShare      = 0.8  // how much the best tool counts against the perfect one; flat from 0.7 to 0.9
+	noMeaning     = 0.10 // a cosine that says nothing; flat from 0.05 to 0.15
 
-	someWords      = 0.05 // share of the words from which a tool may be an answer,
-	someMeaning    = 0.25 // or cosine
-	foreignMeaning = 0.45 // cosine that one tool must have to answer words that nobody knows
-	enoughWords    = 0.35 // share that one tool must have, if none has someMeaning, for there to be an answer
-	farBehind      = 0.3  // of the best score: what is below it is left out
+	someWords      = 0.05 // share of the words from which a tool may be an answer; flat from 0.02 to 0.1
+	someMeaning    = 0.25 // or cosine: at 0.2 fewer needs are rightly said to fit nothing, at 0.3 more are wrongly
+	foreignMeaning = 0.45 // cosine that one tool must have to answer words that nobody knows; flat from 0.35 to 0.55
+	enoughWords    = 0.35 // share that one tool must have, if none has someMeaning, for there to be an answer; flat from 0.25 to 0.45
+	farBehind      = 0.3  // of the best score: what is below it is left out; flat from 0.2 to 0.4
 
-	nameBonus = 1.0 // an exact name stands above everything
+	nameBonus = 1.0 // a name stands above everything: other scores hardly reach 1
 )
 
 var analyzers = sync.Pool{New: func() any { return newAnalyzer() }}
@@ -40,8 +40,8 @@ type need struct {
 type candidate struct {
 	number         int
 	score          float64
-	words, meaning float64 // for the whole request
-	part           float64 // the score for the need that it answers best, 0 if there is one need
+	words, meaning float64 // in the need that is being answered
+	part           float64 // the score for the part that it answers best, 0 if there are no parts
 
 	fromWords, fromMeaning, fromPart float64 // what makes up the score
 	named                            bool
@@ -83,7 +83,7 @@ func (v *view) withParts(ctx context.Context, s *scratch, whole []candidate, par
 			if !ok {
 				i = len(all)
 				at[c.number] = i
-				all = append(all, candidate{number: c.number, words: c.words, meaning: c.meaning})
+				all = append(all, candidate{number: c.number})
 			}
 			all[i].part = max(all[i].part, c.score)
 		}
@@ -98,7 +98,8 @@ func (v *view) withParts(ctx context.Context, s *scratch, whole []candidate, par
 }
 
 // partsShare is what the part that a tool answers best counts beside the whole
-// request: the more parts, the less any one tool can have of the whole.
+// request: the more parts, the less any one tool can have of the whole. It begins
+// at 0.3, flat from 0.2 to 0.4, and ends at 0.7, flat from 0.5 to 0.9.
 func partsShare(parts int) float64 {
 	return min(0.3+0.1*float64(max(parts-3, 0)), 0.7)
 }
@@ -106,9 +107,9 @@ func partsShare(parts int) float64 {
 // Of a request that surely has several parts, the answers to each count by their
 // place as well.
 const (
-	severalParts = 5
-	firstPlaces  = 4   // that are told apart
-	perPlace     = 0.2 // taken off the score
+	severalParts = 5   // flat from 4 to 6
+	firstPlaces  = 4   // that are told apart; flat from 3 to 6
+	perPlace     = 0.2 // taken off the score; flat from 0.1 to 0.3
 )
 
 // behind gives what is left of the score of each of several answers to a part. The

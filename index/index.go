@@ -391,6 +391,9 @@ func (x *Index) replace(next generation) error {
 	return nil
 }
 
+// ErrClosed is the error of a search after Close.
+var ErrClosed = errors.New("the index is closed")
+
 // Close ends the index. No search may run.
 func (x *Index) Close() error {
 	x.mu.Lock()

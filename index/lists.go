@@ -3,6 +3,7 @@ package index
 import (
 	"context"
 	"math"
+	"slices"
 	"sync"
 
 	bleveindex "github.com/blevesearch/bleve_index_api"
@@ -72,6 +73,12 @@ func (v *view) read(ctx context.Context, term string) (list, error) {
 func (l list) at(i int) (number int, worth float64, inName bool) {
 	w := float64(l.worth[i])
 	return int(l.docs[i]), math.Abs(w), w < 0
+}
+
+// inName reports whether a document has the term in its name.
+func (l list) inName(number uint32) bool {
+	i, there := slices.BinarySearch(l.docs, number)
+	return there && l.worth[i] < 0
 }
 
 // open gives what the index holds of a term.

@@ -1,6 +1,49 @@
 package index
 
-import "strings"
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+)
+
+// maxNameWords is the most words of a request that may be a name without being
+// written as one.
+const maxNameWords = 8
+
+// called gives the documents that a request calls by name, in no order: in any
+// spelling of it, or else by the words that it is made of, in any order. "create
+// a droplet" calls droplet-create.
+func (v *view) called(ctx context.Context, text string) ([]int, error) {
+	if documents := v.names.find(text); len(documents) > 0 {
+		return documents, nil
+	}
+	a := analyzers.Get().(*analyzer)
+	defer analyzers.Put(a)
+	// In a request a capital letter begins no word: the sql of MySQL is no SQL.
+	return v.madeOf(ctx, distinct(a.terms(strings.ToLower(text))))
+}
+
+// madeOf gives the documents whose own names have these terms and no others.
+func (v *view) madeOf(ctx context.Context, terms []string) (documents []int, err error) {
+	if len(terms) == 0 || len(terms) > maxNameWords {
+		return nil, nil
+	}
+	lists := make([]list, len(terms))
+	for i, term := range terms {
+		if lists[i], err = v.list(ctx, term); err != nil {
+			return nil, err
+		}
+	}
+	shortest := slices.MinFunc(lists, func(a, b list) int { return cmp.Compare(len(a.docs), len(b.docs)) })
+	for _, d := range shortest.docs {
+		other := func(l list) bool { return !l.inName(d) }
+		if v.docs[d].words == float64(len(terms)) && !slices.ContainsFunc(lists, other) {
+			documents = append(documents, int(d))
+		}
+	}
+	return documents, nil
+}
 
 // names finds tools by their names in any spelling: the own name, and the public
 // one with the server's before it.

@@ -82,24 +82,20 @@ func wordsDigest(all map[catalog.ID]catalog.Words) string {
 func (x *Index) said(id catalog.ID) catalog.Words { return x.operator.load().words[id] }
 
 // prior is the factor on the scores of a server's tools, 1 for most.
-func (x *Index) prior(server string) float64 {
-	o := x.operator.load()
-	if len(o.priors) == 0 {
-		return 1
-	}
+func (o *operator) prior(server string) float64 {
 	if p, ok := o.priors[server]; ok {
 		return p
 	}
 	return 1
 }
 
-// operatorReasons tells what the operator has to do with a hit: the words that
-// were searched beside the tool's own, and what a prior took off its score.
-func (x *Index) operatorReasons(id catalog.ID, score float64) (why []catalog.Reason) {
-	if w := x.said(id).String(); w != "" {
+// reasons tells what the operator has to do with a hit: the words that were
+// searched beside the tool's own, and what a prior took off its score.
+func (o *operator) reasons(id catalog.ID, score float64) (why []catalog.Reason) {
+	if w := o.words[id].String(); w != "" {
 		why = append(why, catalog.Reason{Part: "operator's words", Note: catalog.FirstSentence(w, maxSaid)})
 	}
-	if p := x.prior(id.Server); p != 1 && p > 0 {
+	if p := o.prior(id.Server); p != 1 && p > 0 {
 		why = append(why, catalog.Reason{Part: "unreviewed", Score: score - score/p, Note: fmt.Sprintf("server %s counts × %.2g", id.Server, p)})
 	}
 	return why

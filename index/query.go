@@ -12,14 +12,15 @@ import (
 	bleveindex "github.com/blevesearch/bleve_index_api"
 )
 
-// maxQueryTerms is how many words of one need count, the rarest.
+// maxQueryTerms is how many words of one need count, the rarest. Flat from 16 to
+// 32; each costs a list.
 const maxQueryTerms = 24
 
 // Weights of words that stand in for the one that was asked.
 const (
-	familyWeight = 0.5 // a relative, see families.go
-	typoWeight   = 0.7 // the nearest known word, for one that no tool has
-	joinedWeight = 0.8 // "file system" for "filesystem", and the other way
+	familyWeight = 0.5 // a relative, see families.go; flat from 0.4 to 0.6
+	typoWeight   = 0.7 // the nearest known word, for one that no tool has; flat from 0.5 to 0.9
+	joinedWeight = 0.8 // "file system" for "filesystem", and the other way; flat from 0.6 to 1
 )
 
 // clause is one thing a need asks for: a term, with others that mean much the
@@ -27,8 +28,8 @@ const (
 type clause struct {
 	text    string    // the word as it was asked
 	terms   []variant // the term itself first
-	idf     float64   // of the term itself
-	unknown bool      // no tool has the term itself
+	idf     float64   // of the term itself; 0 for a word that is only talk
+	unknown bool      // no tool that counts has the term itself, see lexicon
 }
 
 type variant struct {
@@ -39,7 +40,7 @@ type variant struct {
 // Limits on the needs of one request.
 const (
 	maxNeeds    = 8  // parts of a long request that are looked for on their own
-	longRequest = 12 // words from which a request may hold several needs
+	longRequest = 12 // words from which a request may hold several needs; flat from 9 to 16
 	shortNeed   = 3  // words that a part must have to be a need
 )
 
@@ -210,7 +211,7 @@ estimate predict evaluate review recommend suggest provide help collect pull pus
 // clauses reads one need. Of a long one the rarest terms are kept, for they say
 // what is meant; a term that no tool has stays in a short one, so that not
 // finding it counts.
-func (v *view) clauses(ctx context.Context, a *analyzer, text string) ([]clause, error) {
+func (v *view) clauses(ctx context.Context, a *analyzer, text string, known *lexicon) ([]clause, error) {
 	spelled := 0
 	var out []clause
 	seen := map[string]bool{}
@@ -225,11 +226,11 @@ func (v *view) clauses(ctx context.Context, a *analyzer, text string) ([]clause,
 			continue
 		}
 		seen[term] = true
-		c, err := v.clause(ctx, w, term)
+		c, err := v.clause(ctx, w, term, known)
 		if err != nil {
 			return nil, err
 		}
-		if c.unknown && len(c.terms) == 1 && spelled < maxSpelled {
+		if known.misspelt(&c) && spelled < maxSpelled {
 			spelled++
 			if err := v.spell(&c); err != nil {
 				return nil, err
@@ -256,13 +257,13 @@ func (v *view) clauses(ctx context.Context, a *analyzer, text string) ([]clause,
 }
 
 // clause makes the clause of one word.
-func (v *view) clause(ctx context.Context, word, term string) (clause, error) {
+func (v *view) clause(ctx context.Context, word, term string, known *lexicon) (clause, error) {
 	c := clause{text: word, terms: []variant{{term, 1}}}
 	l, err := v.list(ctx, term)
 	if err != nil {
 		return c, err
 	}
-	c.idf, c.unknown = v.idf(len(l.docs)), len(l.docs) == 0
+	c.idf, c.unknown = v.idf(len(l.docs)), !known.byAny(l.docs)
 	for _, relative := range families[term] {
 		c.terms = append(c.terms, variant{relative, familyWeight})
 	}
@@ -323,7 +324,9 @@ func (v *view) similar(term string) ([]string, error) {
 		if e == nil {
 			break
 		}
-		found = append(found, *e)
+		if e.Term != term { // which those may have that do not count
+			found = append(found, *e)
+		}
 	}
 	// What many tools say is more likely meant than what one does.
 	slices.SortFunc(found, func(a, b bleveindex.DictEntry) int {

@@ -134,7 +134,10 @@ func TestRemoteScale(t *testing.T) {
 	if err := x.SetRemoteVectors(t.Context(), r.remoteVectors(t, x, tools)); err != nil {
 		t.Fatal(err)
 	}
-	v := x.acquire()
+	v, err := x.acquire()
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer v.release()
 	query := "what is left in the fridge"
 	got, note, ok := x.remoteMeantAll(t.Context(), v, []string{query})

@@ -10,26 +10,35 @@ import (
 	"toolrouter/internal/catalog"
 )
 
-// maxHits is the most hits of one answer, pages before it included.
+// maxHits is the most hits of one answer, not counting pages before it.
 const maxHits = 1000
 
 // Search finds the tools that answer a query, best first. A query that fits
 // nothing finds nothing; Near then names the servers that come closest. An empty
-// query finds nothing. The error is the context's, or that of a damaged index.
+// query finds nothing. The error is the context's, that of a damaged index, or
+// ErrClosed.
 func (x *Index) Search(ctx context.Context, q catalog.Query) (catalog.Found, error) {
 	text := trimmed(q.Text)
-	v := x.acquire()
+	v, err := x.acquire()
+	if err != nil {
+		return catalog.Found{}, fmt.Errorf("search: %w", err)
+	}
 	defer v.release()
 	if text == "" || v.live == 0 {
 		return catalog.Found{}, ctx.Err()
 	}
 	s := v.borrow()
 	defer v.giveBack(s)
-	needs, note, err := x.read(ctx, v, text)
+	o := x.operator.load() // once: a reload may come while this search runs
+	needs, note, err := x.read(ctx, v, text, o)
 	if err != nil {
 		return catalog.Found{}, fmt.Errorf("search: %w", err)
 	}
-	all, err := v.rank(ctx, s, needs, v.names.find(text), q.Keep, x.operator.load())
+	named, err := v.called(ctx, text)
+	if err != nil {
+		return catalog.Found{}, fmt.Errorf("search: %w", err)
+	}
+	all, err := v.rank(ctx, s, needs, named, q.Keep, o)
 	if err != nil {
 		return catalog.Found{}, fmt.Errorf("search: %w", err)
 	}
@@ -37,32 +46,26 @@ func (x *Index) Search(ctx context.Context, q catalog.Query) (catalog.Found, err
 		near := v.nearest(v.collect(s, needs[0].meant, 0, noMeaning, q.Keep, nil))
 		return catalog.Found{Near: near, Note: note}, ctx.Err()
 	}
-	found, err := x.answer(ctx, v, needs, all, q)
+	found, err := v.answer(ctx, needs, all, q, o)
 	found.Note = note
 	return found, err
 }
 
 // read takes a request apart into what the arms need.
-func (x *Index) read(ctx context.Context, v *view, text string) (needs []need, note string, err error) {
+func (x *Index) read(ctx context.Context, v *view, text string, o *operator) (needs []need, note string, err error) {
 	a := analyzers.Get().(*analyzer)
 	defer analyzers.Put(a)
+	known := newLexicon(v, o, x.opts.Embedder)
 	texts := split(text)
 	needs = make([]need, len(texts))
 	for i, t := range texts {
-		if needs[i].clauses, err = v.clauses(ctx, a, t); err != nil {
+		if needs[i].clauses, err = v.clauses(ctx, a, t, known); err != nil {
 			return nil, "", err
 		}
-		needs[i].foreign = x.foreign(needs[i].clauses)
+		needs[i].foreign = known.foreign(needs[i].clauses)
 	}
 	note, err = x.meant(ctx, v, texts, needs)
 	return needs, note, err
-}
-
-// foreign reports whether nobody knows any of a need's words, as far as the
-// model tells which it knows.
-func (x *Index) foreign(clauses []clause) bool {
-	model, ok := x.opts.Embedder.(interface{ Knows(word string) bool })
-	return ok && !slices.ContainsFunc(clauses, func(c clause) bool { return !c.unknown || len(c.terms) > 1 || model.Knows(c.text) })
 }
 
 // meant fills in the cosines of every document: by the model outside the process
@@ -91,15 +94,15 @@ func (x *Index) meant(ctx context.Context, v *view, texts []string, needs []need
 }
 
 // answer cuts the ranking to what was asked for.
-func (x *Index) answer(ctx context.Context, v *view, needs []need, all []candidate, q catalog.Query) (catalog.Found, error) {
+func (v *view) answer(ctx context.Context, needs []need, all []candidate, q catalog.Query, o *operator) (catalog.Found, error) {
 	from := min(max(q.Offset, 0), len(all))
 	to := from + min(max(q.Limit, 0), maxHits)
-	ranked, total := v.arrange(all, to, x.operator.load())
+	ranked, total := v.arrange(all, to, o)
 	found := catalog.Found{Total: total}
 	for _, c := range ranked[min(from, total):min(to, total)] {
 		hit := catalog.Hit{ID: v.docs[c.number].id, Score: c.score}
 		if q.Explain {
-			why, err := x.explain(ctx, v, needs, c)
+			why, err := v.explain(ctx, needs, c, o)
 			if err != nil {
 				return catalog.Found{}, err
 			}
@@ -115,10 +118,14 @@ func (v *view) compare(a, b candidate) int {
 	return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(v.docs[a.number].name, v.docs[b.number].name))
 }
 
+// maxInserted is how many of the best are put in order one by one. A page far
+// down is sorted for: each insertion moves half of what is there.
+const maxInserted = 256
+
 // first gives the n best in order. Most queries match thousands of tools a
 // little and want five: sorting them all would take longer than finding them.
 func (v *view) first(all []candidate, n int) []candidate {
-	if len(all) < 4*n {
+	if n > maxInserted || len(all) < 4*n {
 		slices.SortFunc(all, v.compare)
 		return all[:n]
 	}
@@ -155,7 +162,7 @@ func (v *view) nearest(all []candidate) (servers []string) {
 }
 
 // explain tells what each arm adds to a hit's score, and which words it has.
-func (x *Index) explain(ctx context.Context, v *view, needs []need, c candidate) ([]catalog.Reason, error) {
+func (v *view) explain(ctx context.Context, needs []need, c candidate, o *operator) ([]catalog.Reason, error) {
 	var has, lacks []string
 	for _, cl := range needs[0].clauses {
 		there, err := v.has(ctx, cl, c.number)
@@ -174,7 +181,7 @@ func (x *Index) explain(ctx context.Context, v *view, needs []need, c candidate)
 	}
 	why := []catalog.Reason{{Part: "words", Score: c.fromWords, Note: note}}
 	if needs[0].meant != nil {
-		why = append(why, catalog.Reason{Part: "meaning", Score: c.fromMeaning, Note: fmt.Sprintf("cosine %.2f", c.meaning)})
+		why = append(why, catalog.Reason{Part: "meaning", Score: c.fromMeaning, Note: fmt.Sprintf("cosine %.2f", cosineOf(needs[0].meant, c.number))})
 	}
 	if len(needs) > 1 {
 		why = append(why, catalog.Reason{Part: "one of the needs", Score: c.fromPart, Note: fmt.Sprintf("the request has %d", len(needs)-1)})
@@ -182,7 +189,7 @@ func (x *Index) explain(ctx context.Context, v *view, needs []need, c candidate)
 	if c.named {
 		why = append(why, catalog.Reason{Part: "exact name", Score: nameBonus})
 	}
-	return append(why, x.operatorReasons(v.docs[c.number].id, c.score)...), nil
+	return append(why, o.reasons(v.docs[c.number].id, c.score)...), nil
 }
 
 // has reports whether a document has any term of a clause.

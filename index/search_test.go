@@ -3,6 +3,7 @@ package index
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -71,6 +72,33 @@ func TestNamesInAnySpellingComeFirst(t *testing.T) {
 		}
 		if last := found.Hits[0].Why[len(found.Hits[0].Why)-1]; last.Part != "exact name" {
 			t.Errorf("%q: the first hit's reasons end with %v, want the exact name", spelling, last)
+		}
+	}
+}
+
+// TestNamesByTheirWords: a request that consists of the words of a name calls it,
+// but no tool of a server that nobody has reviewed.
+func TestNamesByTheirWords(t *testing.T) {
+	long := "Create one. " + strings.Repeat("It gets a region, a size, an image and keys for logging in, all of which can be chosen. ", 10)
+	x := built(t, []*catalog.Tool{
+		makeTool(t, "ocean", "droplet-create", long),
+		makeTool(t, "ocean", "droplet-get", "Get or create a droplet."),
+		makeTool(t, "ocean", "droplet-kernels", "Create a droplet of a kernel."),
+		makeTool(t, "ocean", "droplet-create-many", "Create a droplet, and another droplet."),
+		makeTool(t, "stranger", "create_droplets", "Create a droplet."),
+		makeTool(t, "base", "sql_server_show", "Show a server."),
+	})
+	x.SetWords(nil, map[string]float64{"stranger": 0.7})
+	for text, want := range map[string]string{
+		"create droplet": "ocean/droplet-create", "create a droplet": "ocean/droplet-create", "Could you create the droplets, please?": "ocean/droplet-create",
+		"create a big droplet": "", "droplet": "", "show me my MySQL servers": "", "the": "",
+		"servers: show SQL": "base/sql_server_show",
+	} {
+		for i, h := range search(t, x, catalog.Query{Text: text, Limit: 10, Explain: true}).Hits {
+			named := slices.ContainsFunc(h.Why, func(r catalog.Reason) bool { return r.Part == "exact name" })
+			if right := h.ID.String() == want; named != right || right && i > 0 {
+				t.Errorf("%q: %s has place %d, called by name: %t; want %q called", text, h.ID, i+1, named, want)
+			}
 		}
 	}
 }
@@ -181,6 +209,59 @@ func TestExplain(t *testing.T) {
 	}
 	if got, want := found.Hits[0].Why[0].Note, "merge pull request (not: frobnicated)"; got != want {
 		t.Errorf("note = %q, want %q", got, want)
+	}
+}
+
+// TestExplainTellsTheWholeRequestsCosine also of what was found for a part of it.
+func TestExplainTellsTheWholeRequestsCosine(t *testing.T) {
+	x := wholeIndex(t, household(t).Tools)
+	v, err := x.acquire()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.release()
+	needs, _, err := x.read(t.Context(), v, longTask, x.operator.load())
+	if err != nil || len(needs) < 2 {
+		t.Fatalf("read gives %d needs, %v", len(needs), err)
+	}
+	onlyParts := 0
+	for _, h := range search(t, x, catalog.Query{Text: longTask, Limit: 30, Explain: true}).Hits {
+		number := slices.IndexFunc(v.docs, func(d doc) bool { return d.id == h.ID })
+		if want := fmt.Sprintf("cosine %.2f", needs[0].meant[number]); h.Why[1].Note != want {
+			t.Errorf("%s: %+v, want %s", h.ID, h.Why[1], want)
+		}
+		if h.Why[0].Score+h.Why[1].Score == 0 {
+			onlyParts++
+		}
+	}
+	if onlyParts == 0 {
+		t.Error("no hit was found for a part alone, which this test is about")
+	}
+}
+
+// TestFirst: the best are the same however many are asked for.
+func TestFirst(t *testing.T) {
+	const n = 3000
+	v := &view{docs: make([]doc, n)}
+	all := make([]candidate, n)
+	for i := range all {
+		v.docs[i].name = fmt.Sprintf("%04d", i)
+		all[i] = candidate{number: i, score: float64(i * 7919 % 101)}
+	}
+	sorted := slices.SortedFunc(slices.Values(all), v.compare)
+	for _, want := range []int{0, 1, 50, maxInserted, maxInserted + 1, n} {
+		if got := v.first(slices.Clone(all), want); !slices.Equal(got, sorted[:want]) {
+			t.Errorf("the first %d are others than those of all in order", want)
+		}
+	}
+}
+
+func TestSearchAfterClose(t *testing.T) {
+	x := open(t, "")
+	rebuild(t, x, household(t).Tools, 1)
+	closed(t, x)
+	if _, err := x.Search(t.Context(), catalog.Query{Text: "file", Limit: 1}); !errors.Is(err, ErrClosed) {
+		t.Errorf("Search: %v, want %v", err, ErrClosed)
 	}
 }
 

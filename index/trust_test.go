@@ -100,14 +100,14 @@ func TestPlacesOfTheUnreviewed(t *testing.T) {
 		found := search(t, x, catalog.Query{Text: text, Limit: maxHits})
 		last := -1 // of the reviewed
 		for i, h := range found.Hits {
-			if x.prior(h.ID.Server) >= 1 {
+			if priors[h.ID.Server] != 0.7 {
 				last = i
 			}
 		}
 		at := map[string]int{}
 		for i, h := range found.Hits[:last+1] {
 			server := h.ID.Server
-			if x.prior(server) >= 1 {
+			if priors[server] != 0.7 {
 				continue
 			}
 			if before, had := at[server]; i < slots-1 || had && i-before < slots {
@@ -133,25 +133,82 @@ func TestOnlyUnreviewed(t *testing.T) {
 	}
 }
 
-// TestCopiesStandBehindTheTrusted also where the copy says more of what is asked.
+// TestCopiesStandBehindTheTrusted also where the copy of somebody unreviewed says
+// more of what is asked.
 func TestCopiesStandBehindTheTrusted(t *testing.T) {
 	text := "Open the door of the house for a guest who has rung the bell."
 	tools := []*catalog.Tool{
 		makeTool(t, "trusted", "open_door", text),
 		makeTool(t, "copycat", "Open_Door", text+" Open the door of the house."),
 		makeTool(t, "windows", "open_window", "Open a window of the house."),
-		makeTool(t, "garden", "open_gate", "Open the gate of the garden."),
+		makeTool(t, "stranger", "open_hatch", "Open the hatch of the house."),
 	}
 	x := wholeIndex(t, tools)
-	q := catalog.Query{Text: "open the door of the house", Limit: 4}
-	for name, priors := range map[string]map[string]float64{"reviewed": nil, "a little doubted": {"copycat": 0.99}, "unreviewed": {"copycat": 0.7}} {
-		x.SetWords(nil, priors)
+	q := catalog.Query{Text: "open the door of the house", Limit: 10}
+	for name, prior := range map[string]float64{"a little doubted": 0.99, "unreviewed": 0.7} {
+		x.SetWords(nil, map[string]float64{"copycat": prior, "stranger": prior})
 		got := hits(search(t, x, q))
-		if n := len(got) - 1; n < 2 || got[n] != "copycat/Open_Door" && got[n] != "trusted/open_door" {
-			t.Errorf("%s: hits %v, want one of the two doors first and the other last", name, got)
+		if want := []string{"trusted/open_door", "windows/open_window", "stranger/open_hatch"}; !slices.Equal(got, want) {
+			t.Errorf("%s: hits %v, want %v: the one place of the unreviewed is not for a copy", name, got, want)
 		}
-		if priors != nil && got[0] != "trusted/open_door" {
-			t.Errorf("%s: hits %v, want the trusted one first", name, got)
+	}
+}
+
+// TestInstancesStandTogether: of one server run several times a few are seen with
+// each tool, so that nobody takes one for the only one, and no page is full of
+// them.
+func TestInstancesStandTogether(t *testing.T) {
+	var tools []*catalog.Tool
+	for i := range 6 {
+		server := fmt.Sprint("pg-", i+1)
+		tools = append(tools,
+			makeTool(t, server, "query", "Run a read-only SQL query against the database."),
+			makeTool(t, server, "list_tables", "List the tables of the database."),
+			makeTool(t, server, "explain", "Explain how a SQL query is run by the database."),
+			makeTool(t, server, "list_schemas", "List the schemas of the database."))
+	}
+	for name, tt := range map[string]struct {
+		tools  []*catalog.Tool
+		priors map[string]float64
+		want   []string // the first hits
+	}{
+		"two":                   {tools[:8], nil, []string{"pg-1/query", "pg-2/query"}},
+		"two, one unreviewed":   {tools[:8], map[string]float64{"pg-1": 0.7}, []string{"pg-2/query", "pg-2/explain"}},
+		"six":                   {tools, nil, []string{"pg-1/query", "pg-2/query", "pg-3/query", "pg-1/explain"}},
+		"six, three unreviewed": {tools, map[string]float64{"pg-1": 0.7, "pg-3": 0.7, "pg-4": 0.7}, []string{"pg-2/query", "pg-5/query", "pg-6/query", "pg-2/explain"}},
+	} {
+		x := wholeIndex(t, tt.tools)
+		x.SetWords(nil, tt.priors)
+		q := catalog.Query{Text: "run a sql query against the database", Limit: maxHits}
+		got := hits(search(t, x, q))
+		if len(got) < len(tt.want) || !slices.Equal(got[:len(tt.want)], tt.want) {
+			t.Errorf("%s: hits %v, want %v first", name, got, tt.want)
+		}
+		if all := slices.Compact(slices.Sorted(slices.Values(got))); len(all) != len(got) {
+			t.Errorf("%s: hits %v, one of them twice", name, got)
+		}
+	}
+}
+
+// TestUnreviewedTeachNoWords: a slip of the keyboard that an unreviewed server
+// makes too is still one, unless there is nobody else.
+func TestUnreviewedTeachNoWords(t *testing.T) {
+	x := built(t, []*catalog.Tool{
+		makeTool(t, "lingua", "translate", "Translate a text."),
+		makeTool(t, "stranger", "do_anything", "Tranzlate, transslate, trannslate."),
+	})
+	q := catalog.Query{Text: "tranzlate", Limit: 2}
+	for name, tt := range map[string]struct {
+		priors map[string]float64
+		want   []string
+	}{
+		"reviewed":       {nil, []string{"stranger/do_anything"}},
+		"unreviewed":     {map[string]float64{"stranger": 0.7}, []string{"lingua/translate", "stranger/do_anything"}},
+		"all unreviewed": {map[string]float64{"stranger": 0.7, "lingua": 0.7}, []string{"stranger/do_anything"}},
+	} {
+		x.SetWords(nil, tt.priors)
+		if got := hits(search(t, x, q)); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: hits %v, want %v", name, got, tt.want)
 		}
 	}
 }

@@ -125,7 +125,7 @@ func (v *view) measure() error {
 	}
 	average := max(total/float64(max(v.live, 1)), 1)
 	for d := range v.docs {
-		v.docs[d].damp = 1 - b + b*lengths[d]/average
+		v.docs[d].damp = 1 - bm25B + bm25B*lengths[d]/average
 	}
 	return nil
 }
@@ -140,11 +140,14 @@ func (v *view) internal(key string) string {
 }
 
 // acquire takes the current view for one search.
-func (x *Index) acquire() *view {
+func (x *Index) acquire() (*view, error) {
 	for {
 		v := x.view.Load()
-		if n := v.refs.Load(); n > 0 && v.refs.CompareAndSwap(n, n+1) {
-			return v
+		switch n := v.refs.Load(); {
+		case n > 0 && v.refs.CompareAndSwap(n, n+1):
+			return v, nil
+		case n <= 0 && x.view.Load() == v: // its owner has let go of it and published no other
+			return nil, ErrClosed
 		}
 	}
 }

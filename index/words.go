@@ -7,10 +7,10 @@ import (
 
 // BM25 constants.
 const (
-	k1        = 0.8  // how soon a word that occurs again stops adding
-	b         = 0.75 // how much a tool's length counts
-	nameShare = 0.15 // what a tool can gain by being called as it is asked for
-	enough    = 1.0  // a word's weighted count in the tool that would answer perfectly
+	bm25K1    = 0.8  // how soon a word that occurs again stops adding; flat from 0.6 to 1
+	bm25B     = 0.75 // how much a tool's length counts; flat from 0.65 to 0.85
+	nameShare = 0.15 // what a tool can gain by being called as it is asked for; flat from 0.1 to 0.2
+	enough    = 1.0  // a word's weighted count in the tool that would answer perfectly; flat from 0.7 to 1.5
 )
 
 // scratch is the memory of one search, kept for the next.
@@ -40,13 +40,13 @@ func (v *view) giveBack(s *scratch) {
 	v.scratch.Put(s)
 }
 
-// reset makes room for the next need.
+// reset makes room for the next need. An error may have left documents in clause
+// that are not in found yet.
 func (s *scratch) reset() {
-	for _, d := range s.found {
-		s.total[d], s.named[d], s.asked[d], s.marks[d] = 0, 0, 0, false
-	}
-	for _, d := range s.clause {
-		s.best[d] = 0
+	for _, documents := range [...][]int{s.found, s.clause} {
+		for _, d := range documents {
+			s.best[d], s.total[d], s.named[d], s.asked[d], s.marks[d] = 0, 0, 0, 0, false
+		}
 	}
 	s.found, s.clause = s.found[:0], s.clause[:0]
 }
@@ -56,11 +56,14 @@ func (s *scratch) reset() {
 // one that holds them in its name can get more.
 func (v *view) words(ctx context.Context, s *scratch, clauses []clause) error {
 	perfect := 0.0
-	for i := range clauses {
-		if err := v.score(ctx, s, &clauses[i]); err != nil {
+	for _, c := range clauses {
+		if c.idf == 0 {
+			continue // talk
+		}
+		if err := v.score(ctx, s, c); err != nil {
 			return err
 		}
-		perfect += clauses[i].idf
+		perfect += c.idf
 	}
 	if perfect == 0 {
 		return nil
@@ -75,21 +78,17 @@ func (v *view) words(ctx context.Context, s *scratch, clauses []clause) error {
 	return nil
 }
 
-func saturate(count float64) float64 { return count * (k1 + 1) / (count + k1) }
+func saturate(count float64) float64 { return count * (bm25K1 + 1) / (count + bm25K1) }
 
 // score adds one clause to every document that has it.
-func (v *view) score(ctx context.Context, s *scratch, c *clause) error {
-	for i, variant := range c.terms {
+func (v *view) score(ctx context.Context, s *scratch, c clause) error {
+	for _, variant := range c.terms {
 		l, err := v.list(ctx, variant.term)
 		if err != nil {
 			return err
 		}
-		idf := v.idf(len(l.docs))
-		if i == 0 {
-			c.idf = idf
-		}
 		// A rare synonym of a common word is worth no more than the word.
-		weight := variant.weight * min(idf, c.idf)
+		weight := variant.weight * min(v.idf(len(l.docs)), c.idf)
 		for i := range l.docs {
 			d, worth, inName := l.at(i)
 			if s.best[d] == 0 {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
+
+	"toolrouter/internal/catalog"
 )
 
 // readVectors reads an answer to so many texts: unit vectors in the order of the
@@ -61,7 +63,7 @@ func readVector(raw []byte) ([]float32, error) {
 	for item := range bytes.SplitSeq(inner, []byte(",")) {
 		x, err := strconv.ParseFloat(string(bytes.TrimSpace(item)), 64)
 		if err != nil || math.IsNaN(x) || math.Abs(x) > math.MaxFloat32 {
-			return nil, wrong("has %q in a vector, which is no finite number", clip(string(item)))
+			return nil, wrong("has %q in a vector, which is no finite number", catalog.Clip(string(item), maxMessage))
 		}
 		out = append(out, float32(x))
 		sum += x * x

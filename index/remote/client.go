@@ -2,6 +2,7 @@ package remote
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,7 +38,7 @@ type Client struct {
 	http    *http.Client
 	header  http.Header
 	secrets []string
-	dim     atomic.Int64 // of the first vector that came; 0 before that
+	dim     atomic.Int64 // of the vectors that came last; 0 before the first
 }
 
 // New makes a Client. Nothing is asked yet. The error is that of
@@ -79,8 +80,9 @@ func (c *Client) Name() string { return c.opts.name(c.url) }
 // Label names the model for people: "nomic-embed-text @ localhost:11434".
 func (c *Client) Label() string { return c.opts.label(c.url) }
 
-// Dim is the length of the vectors, 0 before the first has come and none was
-// asked for.
+// Dim is the length of the vectors that came last, 0 before the first have come
+// and none was asked for. It changes when the endpoint gets another model under
+// the same name.
 func (c *Client) Dim() int { return int(c.dim.Load()) }
 
 // AsQuery is the exact text that is embedded for a query.
@@ -108,7 +110,11 @@ func (c *Client) Embed(ctx context.Context, texts []string) ([][]float32, error)
 			return err
 		})
 	}
-	if err := g.Wait(); err != nil {
+	err := g.Wait()
+	if err == nil {
+		err = c.check(out)
+	}
+	if err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
@@ -128,14 +134,12 @@ func (c *Client) batch(ctx context.Context, texts []string) ([][]float32, error)
 	if err != nil {
 		return nil, err
 	}
-	wait := shortestWait
-	for try := 1; ; try++ {
+	for try, wait := 1, shortestWait; ; try, wait = try+1, 2*wait {
 		vectors, err := c.once(ctx, body, len(texts))
 		var busy *StatusError
 		if !errors.As(err, &busy) || !busy.busy() || try == maxTries {
 			return vectors, err
 		}
-		wait *= 2
 		select {
 		case <-ctx.Done():
 			return nil, err // more telling than the context's
@@ -175,26 +179,33 @@ func (c *Client) once(ctx context.Context, body []byte, texts int) ([][]float32,
 	if bad, ok := errors.AsType[*AnswerError](err); ok {
 		return nil, &AnswerError{c.scrub(bad.Text)}
 	}
-	return vectors, c.check(vectors)
+	return vectors, err
 }
 
 // answerLimit is how many bytes an answer with so many vectors may have.
 func (c *Client) answerLimit(texts int) int64 {
-	numbers := c.Dim()
+	numbers := c.opts.Dimensions
 	if numbers == 0 {
 		numbers = maxDimensions
 	}
 	return int64(answerBase + texts*(bytesPerText+numbers*bytesPerNumber))
 }
 
-// check holds the vectors against the length that the first one had.
+// check holds vectors that were asked for together against the length that was
+// wanted, or against each other. Their length may be another than last time: an
+// endpoint that gets another model under the same name stays usable, and whoever
+// keeps vectors makes them anew.
 func (c *Client) check(vectors [][]float32) error {
+	if len(vectors) == 0 {
+		return nil
+	}
+	want := cmp.Or(c.opts.Dimensions, len(vectors[0]))
 	for _, v := range vectors {
-		c.dim.CompareAndSwap(0, int64(len(v)))
-		if want := c.Dim(); len(v) != want {
+		if len(v) != want {
 			return wrong("has a vector of %d numbers where %d were expected", len(v), want)
 		}
 	}
+	c.dim.Store(int64(want))
 	return nil
 }
 

@@ -55,7 +55,10 @@ func vectorOf(text string) []float32 {
 }
 
 // answerTo writes the vectors of a request.
-func answerTo(w http.ResponseWriter, r *http.Request) {
+func answerTo(w http.ResponseWriter, r *http.Request) { answerWith(w, r, 26) }
+
+// answerWith writes vectors of so many numbers.
+func answerWith(w http.ResponseWriter, r *http.Request, dim int) {
 	var req request
 	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -68,7 +71,7 @@ func answerTo(w http.ResponseWriter, r *http.Request) {
 	}
 	data := make([]item, len(req.Input))
 	for i, text := range req.Input { // the last first: the index counts, not the order
-		data[len(data)-1-i] = item{"embedding", i, vectorOf(text)}
+		data[len(data)-1-i] = item{"embedding", i, vectorOf(text)[:dim]}
 	}
 	_ = json.NewEncoder(w).Encode(map[string]any{"object": "list", "model": req.Model, "data": data})
 }
@@ -273,6 +276,31 @@ func TestDimensions(t *testing.T) {
 	}
 }
 
+// Vectors that are asked for together have one length, also those of different
+// requests; what comes later may have another.
+func TestLengths(t *testing.T) {
+	var requests, changes atomic.Int64
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1) <= changes.Load() {
+			answerTo(w, r)
+		} else {
+			answerWith(w, r, 24)
+		}
+	})
+	c := client(t, Options{URL: s.URL, Batch: 1})
+	changes.Store(1)
+	if got, err := c.Embed(t.Context(), []string{"a"}); err != nil || len(got[0]) != 26 || c.Dim() != 26 {
+		t.Fatalf("Embed = %v, %v, dim %d", got, err, c.Dim())
+	}
+	if got, err := c.Embed(t.Context(), []string{"a", "b"}); err != nil || len(got[1]) != 24 || c.Dim() != 24 {
+		t.Errorf("after the model has changed Embed = %v, %v, dim %d", got, err, c.Dim())
+	}
+	changes.Store(requests.Load() + 1)
+	if got, err := c.Embed(t.Context(), []string{"a", "b"}); err == nil || c.Dim() != 24 {
+		t.Errorf("while the model changes Embed = %v, %v, dim %d", got, err, c.Dim())
+	}
+}
+
 func TestEndpoints(t *testing.T) {
 	for url, want := range map[string]string{
 		"http://localhost:11434":               "http://localhost:11434/v1/embeddings",
@@ -322,6 +350,12 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	for _, shown := range []string{fmt.Sprint(o), fmt.Sprintf("%+v %#v", o, o), o.LogValue().String(), client(t, o).Name(), client(t, o).Label()} {
 		if strings.Contains(shown, secret) {
 			t.Errorf("shown: %s", shown)
+		}
+	}
+	for _, header := range []string{"Authorization: Bearer " + secret, "Authorization: Bearer " + secret + "==", "Bearer " + secret + "=x", "=" + secret} {
+		_, err := New(Options{URL: "https://a.example", Headers: []string{"A=b", header}})
+		if err == nil || !strings.HasPrefix(err.Error(), "headers[1]: want Name=value") || strings.Contains(err.Error(), secret) {
+			t.Errorf("New with the header %q: %v", header, err)
 		}
 	}
 }

@@ -129,18 +129,11 @@ func messageOf(answer []byte) string {
 	if strings.HasPrefix(strings.TrimSpace(text), "<") {
 		return "" // a page for people
 	}
-	return clip(catalog.Printable(text))
+	return catalog.Clip(catalog.Printable(text), maxMessage)
 }
 
 func textOf(raw json.RawMessage) string {
 	var s string
 	_ = json.Unmarshal(raw, &s) // anything but a text is none
 	return s
-}
-
-func clip(s string) string {
-	if len(s) <= maxMessage {
-		return s
-	}
-	return strings.ToValidUTF8(s[:maxMessage], "") + "…"
 }

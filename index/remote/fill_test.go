@@ -324,6 +324,26 @@ func TestFillAfterAChangeOfModel(t *testing.T) {
 	}
 }
 
+// So is one that changes while the router runs, as often as it does.
+func TestFillWhileTheModelChanges(t *testing.T) {
+	b := newBed(t, 10)
+	b.run(t)
+	await(t, "complete", func() bool { return b.Status().Dim == 26 })
+	for i, dim := range []int{24, 26, 25} {
+		b.set(func() {
+			b.fail = func(w http.ResponseWriter, r *http.Request) { answerWith(w, r, dim) }
+		})
+		query := []string{fmt.Sprint("hello ", strings.Repeat("x", i))} // that no search has asked
+		if _, err := b.Ask(t.Context(), query); err == nil || !strings.Contains(err.Error(), "another model") {
+			t.Errorf("Ask of %d numbers: %v", dim, err)
+		}
+		await(t, "new vectors", func() bool { return b.Status().Dim == dim })
+		if got, err := b.Ask(t.Context(), query); err != nil || len(got[0]) != dim {
+			t.Errorf("Ask of %d numbers: %v, %v", dim, got, err)
+		}
+	}
+}
+
 // A stored vector that is not like the others is made anew.
 func TestFillOverDamage(t *testing.T) {
 	b := newBed(t, 10)

@@ -48,7 +48,7 @@ func (o Options) Validate() error {
 		case !ok || name == "":
 			bad(key, "want Name=value")
 		case strings.Trim(name, tokenChars) != "":
-			bad(key, "%q is no name of a header", name)
+			bad(key, "want Name=value, without a colon or space in the name") // which may hold the secret
 		case strings.ContainsAny(value, "\x00\r\n"):
 			bad(key, "the value of %s holds a character it cannot", name)
 		}

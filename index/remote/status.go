@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -77,7 +78,8 @@ func (f *Filler) Ask(ctx context.Context, texts []string) ([][]float32, error) {
 	f.mu.Lock()
 	dim := f.progress.dim
 	f.mu.Unlock()
-	if dim != 0 && len(vectors) > 0 && len(vectors[0]) != dim {
+	other := func(v []float32) bool { return len(v) != dim }
+	if dim != 0 && slices.ContainsFunc(vectors, other) {
 		f.Poke() // the model has become another one: its vectors are made anew
 		return nil, &remoteError{"the embeddings endpoint has another model now", errChanged}
 	}
