@@ -200,22 +200,16 @@ func TestBridgeEndsThoughItCannotApologise(t *testing.T) {
 // A batch is several requests on one line: all are answered before the bridge
 // ends, whichever way it was joined.
 func TestBridgeAnswersAPipedBatch(t *testing.T) {
-	f := build(t, Options{})
-	socket := f.control(t)
-	for name, join := range map[string]func(*Bridge) error{
-		"attach": func(b *Bridge) error { return b.Attach(t.Context(), socket) },
-		"host":   func(b *Bridge) error { return b.Host(t.Context(), f.Endpoint) },
+	for name, join := range map[string]func(t *testing.T, b *Bridge, f *fixture) error{
+		"attach": func(t *testing.T, b *Bridge, f *fixture) error { return b.Attach(t.Context(), f.control(t)) },
+		"host":   func(t *testing.T, b *Bridge, f *fixture) error { return b.Host(t.Context(), f.Endpoint) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			f := build(t, Options{})
+			time.AfterFunc(100*time.Millisecond, func() { close(f.backend.release) })
 			batch := "[" + callBody("1", "hold", "{}", "") + "," + callBody("2", "hold", "{}", "") + "]\nno message\n"
 			var out strings.Builder
-			done := make(chan error, 1)
-			go func() { done <- join(NewBridge(strings.NewReader(batch), &out)) }()
-			for range 2 {
-				<-f.backend.calls
-				f.backend.release <- struct{}{}
-			}
-			if err := ended(t, done); err != nil {
+			if err := join(t, NewBridge(strings.NewReader(batch), &out), f); err != nil {
 				t.Error(err)
 			}
 			for _, want := range []string{`"id":1,"result"`, `"id":2,"result"`, `"id":null,"error"`} {
@@ -300,8 +294,9 @@ func TestHangUpIsNotTheEndOfTheInput(t *testing.T) {
 				if err := conn.CloseWrite(); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := conn.Read(make([]byte, 1)); err != nil { // it is looked after
-					t.Fatal(err)
+				var b [1]byte
+				if _, err := conn.Read(b[:]); err != nil || b[0] != '\n' { // it is looked after
+					t.Fatalf("read %q, %v, want an empty line", b, err)
 				}
 			}
 			conn.Close()
