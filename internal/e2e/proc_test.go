@@ -60,7 +60,7 @@ func descendants(pid int) (out []process) {
 // shell of its own beside them, which watches over their end.
 func servers(ps []process) (out []process) {
 	for _, p := range ps {
-		if p.name == "node" {
+		if p.name == "node" || p.name == "MainThread" { // newer Node names its thread so
 			out = append(out, p)
 		}
 	}
