@@ -246,7 +246,7 @@ func TestCancel(t *testing.T) {
 		began := time.Now()
 		_, err := p.session.CallTool(ctx, &mcp.CallToolParams{Name: tool, Arguments: arguments})
 		cancel()
-		if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 10*time.Second { // the tool takes 30
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 2*time.Second {
 			t.Errorf("%s: a cancelled call ended after %v with %v", name, time.Since(began), err)
 		}
 		echo, arguments := routed("everything__echo", map[string]any{"message": "still here"})

@@ -201,7 +201,7 @@ func TestKilledRouter(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-r.ended
-	for end := time.Now().Add(10 * time.Second); len(alive(before)) > 0; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Second); len(alive(before)) > 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("processes outlive the killed router: %v", alive(before))
 		}
