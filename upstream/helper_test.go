@@ -30,6 +30,10 @@ func TestMain(m *testing.M) {
 		serveSaying()
 		return
 	}
+	if os.Getenv(echoServer) != "" {
+		serveEcho()
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 

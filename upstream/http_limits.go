@@ -30,6 +30,7 @@ const (
 	maxRedirects = 3        // to the same origin
 	dialTimeout  = 10 * time.Second
 	idleTimeout  = 90 * time.Second
+	maxIdle      = 64 // connections kept for the next requests
 )
 
 // newHTTPClient gives the client for one backend, with connections of its own.
@@ -46,9 +47,10 @@ func newHTTPClient(headers http.Header, streamEnded func()) *http.Client {
 				ForceAttemptHTTP2:      true,
 				TLSHandshakeTimeout:    dialTimeout,
 				MaxResponseHeaderBytes: maxHeaders,
-				MaxIdleConnsPerHost:    64,
+				MaxIdleConnsPerHost:    maxIdle,
 				IdleConnTimeout:        idleTimeout,
 			},
+			direct: directTransport{dial: dialer.DialContext},
 		},
 		CheckRedirect: checkRedirect,
 	}
@@ -83,6 +85,7 @@ func (e *movedError) Error() string {
 // understands, or into an error of ours.
 type limitedTransport struct {
 	next        *http.Transport
+	direct      directTransport // for the requests that it can make
 	headers     http.Header
 	streamEnded func()                                      // a standing stream (GET) ended
 	take        func(ctx context.Context, data []byte) bool // takes events out of the streams of requests; nil takes none
@@ -106,7 +109,7 @@ func (t *limitedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Header = r.Header.Clone()
 		maps.Copy(r.Header, t.headers)
 	}
-	resp, err := t.next.RoundTrip(r)
+	resp, err := t.send(r)
 	if err != nil {
 		return nil, &connError{err}
 	}
@@ -133,6 +136,16 @@ func (t *limitedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// send makes a request the shortest way there is for it.
+func (t *limitedTransport) send(r *http.Request) (*http.Response, error) {
+	if direct(r) {
+		if proxy, err := t.next.Proxy(r); proxy == nil && err == nil {
+			return t.direct.RoundTrip(r)
+		}
+	}
+	return t.next.RoundTrip(r)
+}
+
 // isEventStream reads a Content-Type; the usual one without taking it apart.
 func isEventStream(contentType string) bool {
 	if contentType == "application/json" {
@@ -151,7 +164,10 @@ func isJSON(contentType string) bool {
 }
 
 // CloseIdleConnections lets http.Client do what its method of that name says.
-func (t *limitedTransport) CloseIdleConnections() { t.next.CloseIdleConnections() }
+func (t *limitedTransport) CloseIdleConnections() {
+	t.next.CloseIdleConnections()
+	t.direct.CloseIdleConnections()
+}
 
 // explained reads an error response. A demand to sign in becomes an error with
 // what the server said. Revision 2026-07-28 answers an unknown method with 404
