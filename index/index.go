@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -222,15 +221,8 @@ func (x *Index) create(number int) (generation, error) {
 func (x *Index) stamp(b *bleve.Batch, seq uint64) {
 	b.SetInternal([]byte(keyLayout), []byte(layout))
 	b.SetInternal([]byte(keySeq), binary.BigEndian.AppendUint64(nil, seq))
-	b.SetInternal([]byte(keyModel), []byte(x.model()))
+	b.SetInternal([]byte(keyModel), []byte(x.Embedder()))
 	b.SetInternal([]byte(keyWords), []byte(x.wordsDigest()))
-}
-
-func (x *Index) model() string {
-	if x.opts.Embedder == nil {
-		return ""
-	}
-	return x.opts.Embedder.Name()
 }
 
 func (x *Index) dim() int {
@@ -242,7 +234,7 @@ func (x *Index) dim() int {
 
 // publish shows searches the state of a generation.
 func (x *Index) publish(g generation) error {
-	v, err := newView(g.ix, x.model(), x.dim())
+	v, err := newView(g.ix, x.Embedder(), x.dim())
 	if err != nil {
 		return err
 	}
@@ -276,7 +268,12 @@ func (x *Index) Seq() uint64 { return x.seq.Load() }
 func (x *Index) Len() int { return x.view.Load().live }
 
 // Embedder names the model behind the vectors, "" if there is none.
-func (x *Index) Embedder() string { return x.model() }
+func (x *Index) Embedder() string {
+	if x.opts.Embedder == nil {
+		return ""
+	}
+	return x.opts.Embedder.Name()
+}
 
 // Update takes in a change. The index must reflect the sequence number before it.
 func (x *Index) Update(ctx context.Context, c catalog.Change) error {
@@ -401,6 +398,3 @@ func (x *Index) Close() error {
 	x.view.Load().release()
 	return x.current.ix.Close()
 }
-
-// trimmed is a query's text as it is searched for.
-func trimmed(text string) string { return strings.TrimSpace(clip(text, maxTextBytes)) }

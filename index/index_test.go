@@ -410,11 +410,8 @@ func TestFileInPlaceOfTheFolder(t *testing.T) {
 	if err := os.WriteFile(dir, []byte("not an index"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	x, err := Open(dir, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer x.Close()
+	x := open(t, dir)
+	defer closed(t, x)
 	kept, err := filepath.Glob(dir + ".damaged-*")
 	if err != nil || len(kept) != 1 {
 		t.Fatalf("the file was not kept: %v, %v", kept, err)

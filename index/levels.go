@@ -89,7 +89,7 @@ func MeasureLevels(queries, tools [][]float32) (Levels, error) {
 // closeness is the cosine of two vectors of any length; 0 if it is not defined.
 func closeness(a, b []float32) float64 {
 	v := vectors{dim: len(a)}
-	v.set(0, encode(a))
+	v.set(0, EncodeVector(a))
 	got := 0.0
 	v.cosines(b, func(_ int, c float64) { got = c })
 	return got

@@ -29,7 +29,7 @@ func (x *Index) embed(ctx context.Context, tools []*catalog.Tool, f filler) ([][
 		for j, c := range found[2*i+1] {
 			sum[j] += paramsMeaning * c
 		}
-		out[i] = encode(sum)
+		out[i] = EncodeVector(sum)
 	}
 	return out, nil
 }

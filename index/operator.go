@@ -53,7 +53,7 @@ func (x *Index) SetWords(words map[catalog.ID]catalog.Words, priors map[string]f
 // rebuilds.
 func (x *Index) reflects(v *view) uint64 {
 	seq := v.internal(keySeq)
-	if len(seq) != 8 || v.internal(keyModel) != x.model() || v.internal(keyWords) != x.wordsDigest() {
+	if len(seq) != 8 || v.internal(keyModel) != x.Embedder() || v.internal(keyWords) != x.wordsDigest() {
 		return 0
 	}
 	return binary.BigEndian.Uint64([]byte(seq))

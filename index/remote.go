@@ -43,19 +43,6 @@ func NewRemoteVectors(ids []catalog.ID, encoded [][]byte, dim int, l Levels) (*R
 	return r, nil
 }
 
-// EncodeVector makes the bytes that a vector is kept as.
-func EncodeVector(v []float32) []byte { return encode(v) }
-
-// DecodeVector makes a vector of the same direction out of what EncodeVector
-// gave.
-func DecodeVector(encoded []byte) []float32 {
-	out := make([]float32, len(encoded))
-	for i, b := range encoded {
-		out[i] = float32(int8(b))
-	}
-	return out
-}
-
 // remoteArm is the model outside the process, if there is one.
 type remoteArm struct {
 	model   atomic.Pointer[Remote]

@@ -71,17 +71,8 @@ func (r *raised) remoteVectors(t *testing.T, x *Index, tools []*catalog.Tool) *R
 
 func withModel(t *testing.T, tools []*catalog.Tool) (*Index, *raised) {
 	t.Helper()
-	m, err := embed.Builtin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	x, err := Open("", Options{Embedder: m})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closed(t, x) })
-	rebuild(t, x, tools, 1)
-	r := &raised{Model: m}
+	x := wholeIndex(t, tools)
+	r := &raised{Model: x.opts.Embedder.(*embed.Model)}
 	x.SetRemote(r)
 	return x, r
 }

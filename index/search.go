@@ -18,7 +18,7 @@ const maxHits = 1000
 // query finds nothing. The error is the context's, that of a damaged index, or
 // ErrClosed.
 func (x *Index) Search(ctx context.Context, q catalog.Query) (catalog.Found, error) {
-	text := trimmed(q.Text)
+	text := strings.TrimSpace(clip(q.Text, maxTextBytes))
 	v, err := x.acquire()
 	if err != nil {
 		return catalog.Found{}, fmt.Errorf("search: %w", err)

@@ -22,8 +22,7 @@ const (
 // unreviewed reports whether the operator has a reservation about a document's
 // server.
 func (o *operator) unreviewed(v *view, number int) bool {
-	p, ok := o.priors[v.docs[number].id.Server]
-	return ok && p < 1
+	return o.prior(v.docs[number].id.Server) < 1
 }
 
 // reviewedAny reports whether a tool of a reviewed server is there.
@@ -60,9 +59,7 @@ func (v *view) arrange(all []candidate, n int, o *operator) (ranked []candidate,
 		return o.foldTwins(v, v.first(all, min(max(n, checkedForTwins), len(all)))), len(all)
 	}
 	for i := range all {
-		if p, ok := o.priors[v.docs[all[i].number].id.Server]; ok {
-			all[i].score *= p
-		}
+		all[i].score *= o.prior(v.docs[all[i].number].id.Server)
 	}
 	slices.SortFunc(all, v.compare)
 	ranked = o.rationed(v, o.foldTwins(v, all))

@@ -81,9 +81,10 @@ func pack(to []uint64, encoded []byte, turned bool) (sum int32, scale float32) {
 	return sum, scale
 }
 
-// encode makes bytes of a vector: one step is 1/127 of the largest component,
-// which the cosine does not need to know. A zero vector gives nil.
-func encode(vector []float32) []byte {
+// EncodeVector makes the bytes that a vector is kept as: one step is 1/127 of the
+// largest component, which the cosine does not need to know. A zero vector gives
+// nil.
+func EncodeVector(vector []float32) []byte {
 	var largest float32
 	for _, x := range vector {
 		largest = max(largest, max(x, -x))
@@ -98,6 +99,16 @@ func encode(vector []float32) []byte {
 	return out
 }
 
+// DecodeVector makes a vector of the same direction out of what EncodeVector
+// gave.
+func DecodeVector(encoded []byte) []float32 {
+	out := make([]float32, len(encoded))
+	for i, b := range encoded {
+		out[i] = float32(int8(b))
+	}
+	return out
+}
+
 // worthSharing is from how many vectors on a second processor helps.
 const worthSharing = 8192
 
@@ -105,7 +116,7 @@ const worthSharing = 8192
 // called from several goroutines, for different numbers, and they have all ended
 // when cosines returns.
 func (v *vectors) cosines(query []float32, f func(number int, cosine float64)) {
-	encoded := encode(query)
+	encoded := EncodeVector(query)
 	if len(encoded) != v.dim || v.dim == 0 || len(v.scale) == 0 {
 		return
 	}

@@ -45,7 +45,7 @@ func TestCosines(t *testing.T) {
 		for n := range 40 {
 			all = append(all, random(dim, n%5))
 			if n != 7 { // one is absent
-				v.set(n, encode(all[n]))
+				v.set(n, EncodeVector(all[n]))
 			}
 		}
 		for kind := range 4 {
@@ -75,7 +75,7 @@ func BenchmarkCosines(b *testing.B) {
 		for i := range query {
 			query[i] = float32(rng.NormFloat64())
 		}
-		v.set(n, encode(query))
+		v.set(n, EncodeVector(query))
 	}
 	out := make([]float32, 5000)
 	b.ReportAllocs()

@@ -1,7 +1,6 @@
 package router
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,11 +30,13 @@ type fitted struct {
 // mended without loss. Arguments that are right go on byte for byte.
 func (r *Router) fit(t *catalog.Tool, req CallRequest) fitted {
 	out := fitted{args: req.Arguments, mended: req.mended}
-	if req.problem != "" {
+	switch {
+	case req.problem != "":
 		return fitted{refuse: refusal(t, req.problem)}
-	}
-	if len(out.args) == 0 {
+	case len(out.args) == 0:
 		out.args = json.RawMessage("{}")
+	case !req.valid && !json.Valid(out.args):
+		return fitted{refuse: refusal(t, "the arguments cannot be read: not valid JSON")}
 	}
 	schema := r.schemas.of(t, r.log)
 	object, bad, err := r.examine(schema, out.args)
@@ -55,9 +56,9 @@ func (r *Router) fit(t *catalog.Tool, req CallRequest) fitted {
 	return out
 }
 
-// examine reads arguments and holds them against a schema.
+// examine reads arguments, which are JSON, and holds them against a schema.
 func (r *Router) examine(schema *compiled, args json.RawMessage) (object map[string]any, bad *jsonschema.ValidationError, err error) {
-	v, err := decode(args)
+	v, err := decodeValid(args)
 	if err != nil {
 		return nil, nil, fmt.Errorf("the arguments cannot be read: %w", err)
 	}
@@ -85,11 +86,7 @@ func (r *Router) unwrap(t *catalog.Tool, object map[string]any, raw json.RawMess
 			return nil, false
 		}
 	}
-	at, ok := locate(raw, []string{"arguments"})
-	if !ok {
-		return nil, false
-	}
-	inner := at.text(raw)
+	inner := locate(raw, "arguments")
 	switch inner[0] {
 	case '{':
 		return inner, true
@@ -263,8 +260,7 @@ func mendValue(raw json.RawMessage, wrong jsonschema.ErrorKind) (json.RawMessage
 // spelling of numbers stays.
 func mendType(raw json.RawMessage, want []string) (json.RawMessage, bool) {
 	if raw[0] != '"' {
-		isNumber := raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9'
-		if !isNumber || !slices.Contains(want, "string") {
+		if !slices.Contains(want, "string") || !isNumber(string(raw), true) {
 			return nil, false
 		}
 		return json.RawMessage(`"` + string(raw) + `"`), true
@@ -295,13 +291,10 @@ func mendType(raw json.RawMessage, want []string) (json.RawMessage, bool) {
 // isNumber reports whether text is a JSON number; without fraction, only one
 // written in nothing but digits.
 func isNumber(text string, fraction bool) bool {
-	if text == "" || !json.Valid([]byte(text)) || text[0] != '-' && (text[0] < '0' || text[0] > '9') {
+	if text == "" || text[0] != '-' && (text[0] < '0' || text[0] > '9') || !json.Valid([]byte(text)) {
 		return false
 	}
-	if bytes.ContainsAny([]byte(text), " \t\r\n") {
-		return false
-	}
-	return fraction || !strings.ContainsAny(text, ".eE")
+	return !strings.ContainsAny(text, " \t\r\n") && (fraction || !strings.ContainsAny(text, ".eE"))
 }
 
 // mendCase finds the one allowed value that differs from a string in nothing but

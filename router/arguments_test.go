@@ -115,6 +115,7 @@ func TestCallRefuses(t *testing.T) {
 		{"none of the alternatives", "odd__union", `{"at":true}`, []string{"- /at: must be one of null, object"}},
 		{"several types", "odd__union", `{"when":[]}`, []string{"- /when: must be one of null, integer, got array"}},
 		{"repeated name", "github__create_issue", `{"owner":"o","owner":"p"}`, []string{`"owner" occurs twice`}},
+		{"no JSON", "odd__union", `{"when":`, []string{"the arguments cannot be read: not valid JSON"}},
 		{"huge exponent", "odd__union", `{"when":1e999999999}`, []string{"out of range"}},
 		{"deep", "odd__union", `{"x":` + strings.Repeat("[", 300) + strings.Repeat("]", 300) + `}`, []string{"more than 200 levels deep"}},
 	}

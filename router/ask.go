@@ -106,8 +106,9 @@ func answer(ctx context.Context, to catalog.Caller, q question) (json.RawMessage
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	}
+	why := err.Error()
 	if rpc, ok := errors.AsType[*catalog.RPCError](err); ok {
-		return nil, &askError{fmt.Sprintf("the client did not answer %s: %s", q.Method, shown(rpc.Message, maxErrorText))}
+		why = rpc.Message
 	}
-	return nil, &askError{fmt.Sprintf("the client did not answer %s: %s", q.Method, shown(err.Error(), maxErrorText))}
+	return nil, &askError{fmt.Sprintf("the client did not answer %s: %s", q.Method, shown(why, maxErrorText))}
 }

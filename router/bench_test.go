@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"toolrouter/internal/catalog"
@@ -50,12 +51,18 @@ func BenchmarkCall(b *testing.B) {
 	r := routerOf(Options{}, up, office(b)...)
 	for name, args := range map[string]string{
 		"right":  `{"owner":"octo","repo":"app","title":"Crash on start","labels":["bug"]}`,
+		"long":   `{"owner":"octo","repo":"app","title":"` + strings.Repeat(`some words and \n `, 600) + `"}`,
 		"mended": `{"owner":"octo","repo":"app","title":"Crash on start","milestone":"5"}`,
 	} {
 		b.Run(name, func(b *testing.B) {
+			raw := json.RawMessage(`{"name":"github__create_issue","arguments":` + args + `}`)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := r.Call(b.Context(), CallRequest{Name: "github__create_issue", Arguments: json.RawMessage(args)}); err != nil {
+				req, err := DecodeCall(raw)
+				if err == nil {
+					_, err = r.Call(b.Context(), req)
+				}
+				if err != nil {
 					b.Fatal(err)
 				}
 			}

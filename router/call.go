@@ -14,7 +14,8 @@ import (
 
 // Call answers call_tool with the bytes of a tools/call result. What goes wrong
 // with the tool is such a result too, with isError set; an error is returned for
-// a request without a name, as a *RequestError, and when the context has ended.
+// a request without a name, as a *RequestError, when the context has ended, and for
+// a backend that wants a URL opened first, as the *catalog.RPCError it sent.
 func (r *Router) Call(ctx context.Context, req CallRequest) (json.RawMessage, error) {
 	if req.Name == "" {
 		return nil, errNoName
@@ -42,6 +43,9 @@ func (r *Router) Call(ctx context.Context, req CallRequest) (json.RawMessage, er
 	if ended := ctx.Err(); err != nil && ended != nil {
 		return nil, fmt.Errorf("call %s: %w", t.ID, ended)
 	}
+	if wantsURL(err, req.Caller) {
+		return nil, err
+	}
 	if err != nil {
 		return ErrorResult(failure(t, err)), nil
 	}
@@ -49,6 +53,17 @@ func (r *Router) Call(ctx context.Context, req CallRequest) (json.RawMessage, er
 		result = withMended(result, fit.mended)
 	}
 	return result, nil
+}
+
+// codeURLElicitation is the error by which a backend of revision 2025-11-25 says
+// that the client has to open a URL, and then to make the call again.
+const codeURLElicitation = -32042
+
+// wantsURL reports whether an error is for the client and not for its model: only
+// the client can open the URL in it. Later revisions ask by a result.
+func wantsURL(err error, caller catalog.Caller) bool {
+	rpc, ok := errors.AsType[*catalog.RPCError](err)
+	return ok && rpc.Code == codeURLElicitation && caller != nil && caller.Can("elicitation") && !caller.Repeats()
 }
 
 // target finds the one tool that a name means, or says why there is none.

@@ -55,6 +55,29 @@ func TestCallFailures(t *testing.T) {
 	}
 }
 
+// A URL that has to be opened first is told to the client that can, as it came.
+func TestCallWantsURL(t *testing.T) {
+	wants := &catalog.RPCError{Code: -32042, Message: "sign in", Data: json.RawMessage(`{"elicitations":[{"url":"https://a/"}]}`)}
+	up := &fakeUpstream{call: func(context.Context, catalog.Call) (json.RawMessage, error) { return nil, wants }}
+	for name, tt := range map[string]struct {
+		caller catalog.Caller
+		passed bool
+	}{
+		"can":             {&fakeCaller{can: "elicitation"}, true},
+		"cannot":          {&fakeCaller{can: "roots"}, false},
+		"of a later time": {&fakeCaller{can: "elicitation", repeats: true}, false},
+		"nobody":          {nil, false},
+	} {
+		got, err := routerOf(Options{}, up, office(t)...).Call(t.Context(), CallRequest{Name: "time__now", Caller: tt.caller})
+		if passed := errors.Is(err, wants); passed != tt.passed {
+			t.Errorf("%s: passed %v, want %v: %s, %v", name, passed, tt.passed, got, err)
+		}
+		if !tt.passed {
+			mustContain(t, string(got), "sign in", "https://a/")
+		}
+	}
+}
+
 func TestCallContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	calls := 0

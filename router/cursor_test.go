@@ -20,7 +20,7 @@ func TestSearchPagesGiveEveryHitOnce(t *testing.T) {
 	for _, req := range []SearchRequest{{Query: "zebra__paint"}, {Query: "zebra__paint", Limit: 1}, {Query: "paint wall", Limit: 20}, {Server: "crowd"}} {
 		seen := map[string]int{}
 		var order []string
-		total := 0
+		var total int
 		for page := 0; ; page++ {
 			res, err := r.Search(t.Context(), req)
 			if err != nil || res.IsError || page > 100 {

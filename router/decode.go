@@ -155,7 +155,7 @@ func DecodeCall(raw json.RawMessage) (CallRequest, error) {
 	if err != nil {
 		return CallRequest{}, err
 	}
-	var req CallRequest
+	req := CallRequest{valid: true}
 	if err := req.takeName(fields); err != nil {
 		return CallRequest{}, err
 	}

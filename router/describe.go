@@ -44,13 +44,11 @@ type property struct {
 	Type        string         `json:"type"`
 	Description string         `json:"description"`
 	Items       map[string]any `json:"items,omitempty"`
-	MinItems    int            `json:"minItems,omitempty"`
 	MaxItems    int            `json:"maxItems,omitempty"`
 	MaxLength   int            `json:"maxLength,omitempty"`
 	Minimum     int            `json:"minimum,omitempty"`
 	Maximum     int            `json:"maximum,omitempty"`
 	Default     int            `json:"default,omitempty"`
-	Properties  map[string]any `json:"properties,omitempty"`
 	Open        bool           `json:"additionalProperties,omitempty"`
 }
 

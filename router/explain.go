@@ -2,6 +2,7 @@ package router
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -29,7 +30,7 @@ const (
 type problem struct {
 	path   []string // in the arguments
 	text   string
-	schema []string // where in the input schema it says so; nil if the text says it all
+	schema []string // where in the input schema it says so, "" at its end for the parameters there; nil if the text says it all
 }
 
 // refusal is the answer to arguments that were not sent.
@@ -54,10 +55,7 @@ func boundedSignature(t *catalog.Tool) string {
 func explain(t *catalog.Tool, bad *jsonschema.ValidationError) string {
 	found := problems(bad)
 	slices.SortStableFunc(found, func(a, b problem) int {
-		if c := slices.Compare(a.path, b.path); c != 0 {
-			return c
-		}
-		return strings.Compare(a.text, b.text)
+		return cmp.Or(slices.Compare(a.path, b.path), strings.Compare(a.text, b.text))
 	})
 	found = slices.CompactFunc(found, func(a, b problem) bool { return slices.Equal(a.path, b.path) && a.text == b.text })
 	var lines []string
@@ -236,12 +234,8 @@ func fragment(schema json.RawMessage, p problem) string {
 	if last := len(p.schema) - 1; last >= 0 && p.schema[last] == "" {
 		return allowed(schema, p.path, p.schema[:last])
 	}
-	at, ok := locate(schema, p.schema)
-	if !ok || len(p.schema) == 0 {
-		return ""
-	}
 	var b bytes.Buffer
-	if json.Compact(&b, at.text(schema)) != nil || b.Len() > maxFragment {
+	if len(p.schema) == 0 || json.Compact(&b, locate(schema, p.schema...)) != nil || b.Len() > maxFragment {
 		return ""
 	}
 	return "schema of " + where(p.path) + ": " + catalog.Printable(b.String())
@@ -250,11 +244,10 @@ func fragment(schema json.RawMessage, p problem) string {
 // allowed lists the parameters that may stand where one may not, the nearest by
 // name first in line.
 func allowed(schema json.RawMessage, path, object []string) string {
-	at, ok := locate(schema, with(object, "properties"))
+	props, ok := members(locate(schema, with(object, "properties")...))
 	if !ok {
 		return ""
 	}
-	props, _ := members(at.text(schema))
 	var names []string
 	for _, p := range props {
 		names = append(names, p.name)

@@ -91,7 +91,7 @@ func (x *fakeIndex) Update(_ context.Context, c catalog.Change) error {
 	return nil
 }
 
-func (x *fakeIndex) Rebuild(_ context.Context, tools []*catalog.Tool, _ map[string]ServerText, seq uint64, progress func(done, total int)) error {
+func (x *fakeIndex) Rebuild(_ context.Context, tools []*catalog.Tool, _ map[string]catalog.ServerText, seq uint64, progress func(done, total int)) error {
 	if x.during != nil {
 		x.during()
 	}

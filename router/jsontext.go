@@ -21,18 +21,17 @@ const (
 	maxExponent = 400  // beyond it nothing can hold the number, and checking it costs dearly
 )
 
-// part is one member of an object or element of an array: its name, and where
-// its value stands.
+// part is one member of an object: its name, and where its value stands.
 type part struct {
-	name       string // "" in an array
+	name       string
 	start, end int
 }
 
 // text cuts the part's value out of the text it was found in.
 func (p part) text(doc []byte) json.RawMessage { return json.RawMessage(doc[p.start:p.end]) }
 
-// scanner walks over a text that json.Valid has accepted, so that it need not
-// look for mistakes of grammar.
+// scanner walks over JSON. It looks for no mistakes of grammar: what reads is for
+// a text that json.Valid has accepted, and what skips stays within any other too.
 type scanner struct {
 	doc   []byte
 	at    int
@@ -47,6 +46,11 @@ func decode(doc []byte) (any, error) {
 	if !json.Valid(doc) {
 		return nil, errors.New("not valid JSON")
 	}
+	return decodeValid(doc)
+}
+
+// decodeValid is decode for a text that json.Valid has accepted.
+func decodeValid(doc []byte) (any, error) {
 	if !utf8.Valid(doc) {
 		return nil, errors.New("not valid UTF-8")
 	}
@@ -209,7 +213,7 @@ func (s *scanner) skip() {
 }
 
 func (s *scanner) skipNested() {
-	for depth := 0; ; {
+	for depth := 0; s.at < len(s.doc); {
 		switch s.doc[s.at] {
 		case '"':
 			s.skipString()
@@ -227,12 +231,22 @@ func (s *scanner) skipNested() {
 }
 
 func (s *scanner) skipString() {
-	for s.at++; s.doc[s.at] != '"'; s.at++ {
-		if s.doc[s.at] == '\\' {
+	for s.at++; ; s.at++ {
+		i := bytes.IndexByte(s.doc[s.at:], '"')
+		if i < 0 {
+			s.at = len(s.doc)
+			return
+		}
+		s.at += i
+		slashes := 0
+		for s.doc[s.at-1-slashes] == '\\' {
+			slashes++
+		}
+		if slashes%2 == 0 {
 			s.at++
+			return
 		}
 	}
-	s.at++
 }
 
 func (s *scanner) skipScalar() {
@@ -245,26 +259,50 @@ func (s *scanner) skipScalar() {
 	}
 }
 
+// EachMember calls f for the members of a JSON object, with the key as it stands
+// between its quotes and where the value stands, until f returns false. It reports
+// whether the text began as an object and was gone through as far as f wanted.
+// Text that is no JSON may end it anywhere, and does no other harm.
+func EachMember(doc []byte, f func(key []byte, start, end int) bool) bool {
+	s := scanner{doc: doc}
+	if s.peek() != '{' {
+		return false
+	}
+	for s.at++; s.peek() == '"'; s.at++ {
+		open := s.at
+		s.skipString()
+		key := doc[open+1 : max(s.at-1, open+1)]
+		if s.peek() != ':' {
+			return false
+		}
+		s.at++
+		s.space()
+		start := s.at
+		if s.skip(); s.at == start {
+			return false
+		}
+		if !f(key, start, s.at) {
+			return true
+		}
+		if s.peek() != ',' {
+			break
+		}
+	}
+	return s.peek() == '}'
+}
+
 // members gives the parts of an object in the order of the text, repeated ones
 // included. ok is false for a text that is not one valid object.
-func members(doc []byte) (parts []part, ok bool) { return split(doc, '{', '}') }
-
-// elements gives the parts of an array.
-func elements(doc []byte) (parts []part, ok bool) { return split(doc, '[', ']') }
-
-func split(doc []byte, open, end byte) (parts []part, ok bool) {
+func members(doc []byte) (parts []part, ok bool) {
 	if !json.Valid(doc) {
 		return nil, false
 	}
 	s := scanner{doc: doc}
-	if s.peek() != open {
+	if s.peek() != '{' {
 		return nil, false
 	}
-	for s.at++; s.peek() != end; s.comma() {
-		var p part
-		if open == '{' {
-			p.name = s.name()
-		}
+	for s.at++; s.peek() != '}'; s.comma() {
+		p := part{name: s.name()}
 		s.space()
 		p.start = s.at
 		s.skip()
@@ -274,37 +312,32 @@ func split(doc []byte, open, end byte) (parts []part, ok bool) {
 	return parts, true
 }
 
-// locate finds the value at a path of names and indexes.
-func locate(doc []byte, path []string) (at part, ok bool) {
-	s := scanner{doc: doc}
-	s.space()
-	at.start = s.at
-	s.skip()
-	at.end = s.at
-	for _, step := range path {
-		inner, found := child(doc[at.start:at.end], step)
-		if !found {
-			return part{}, false
+// lastNamed gives the part of a name that most readers take where it is repeated.
+func lastNamed(parts []part, name string) (part, bool) {
+	for _, part := range slices.Backward(parts) {
+		if part.name == name {
+			return part, true
 		}
-		at = part{name: step, start: at.start + inner.start, end: at.start + inner.end}
-	}
-	return at, true
-}
-
-func child(doc []byte, step string) (part, bool) {
-	if parts, ok := members(doc); ok {
-		for _, p := range parts {
-			if p.name == step {
-				return p, true
-			}
-		}
-		return part{}, false
-	}
-	parts, ok := elements(doc)
-	if i, err := strconv.Atoi(step); ok && err == nil && i >= 0 && i < len(parts) {
-		return parts[i], true
 	}
 	return part{}, false
+}
+
+// locate gives the value at a path of names and indexes, nil if there is none.
+func locate(doc json.RawMessage, path ...string) json.RawMessage {
+	for _, step := range path {
+		var object map[string]json.RawMessage
+		var list []json.RawMessage
+		if json.Unmarshal(doc, &object) == nil {
+			doc = object[step]
+			continue
+		}
+		i, err := strconv.Atoi(step)
+		if json.Unmarshal(doc, &list) != nil || err != nil || i < 0 || i >= len(list) {
+			return nil
+		}
+		doc = list[i]
+	}
+	return doc
 }
 
 // splice puts text in the place of a part.
@@ -339,20 +372,22 @@ func addMembers(object, more json.RawMessage) json.RawMessage {
 	return append(out, bytes.TrimLeft(more, " \t\r\n")[1:]...)
 }
 
-// addMember puts a member in front of an object's others.
-func addMember(object json.RawMessage, name string, value []byte) json.RawMessage {
-	at := bytes.IndexByte(object, '{') + 1
-	var b bytes.Buffer
-	b.Grow(len(object) + len(name) + len(value) + len(`"":,`))
-	b.Write(object[:at])
-	b.Write(mustMarshal(name))
-	b.WriteByte(':')
-	b.Write(value)
-	if rest := bytes.TrimLeft(object[at:], " \t\r\n"); rest[0] != '}' {
-		b.WriteByte(',')
+// AppendMember appends an object with one member more in front of its others. The
+// key stands as it is, and what is no object is appended as it is.
+func AppendMember(dst, object []byte, key string, value []byte) []byte {
+	s := scanner{doc: object}
+	if s.peek() != '{' {
+		return append(dst, object...)
 	}
-	b.Write(object[at:])
-	return b.Bytes()
+	s.at++
+	dst = append(append(dst, object[:s.at]...), '"')
+	dst = append(append(dst, key...), '"', ':')
+	dst = append(dst, value...)
+	rest := object[s.at:]
+	if next := s.peek(); next != '}' && next != 0 {
+		dst = append(dst, ',')
+	}
+	return append(dst, rest...)
 }
 
 // mustMarshal marshals what cannot fail: strings, and values of our own making.

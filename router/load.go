@@ -10,9 +10,8 @@ import (
 )
 
 const (
-	loadBudget   = 8    // times the budget of a search, for definitions that were asked for
-	maxFullText  = 4000 // bytes of a whole description
-	maxNameShown = 8    // candidates of an ambiguous name
+	loadBudget  = 8    // times the budget of a search, for definitions that were asked for
+	maxFullText = 4000 // bytes of a whole description
 )
 
 // load gives the definitions of named tools, of one server if there is a wish. The

@@ -3,7 +3,6 @@ package router
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
 )
 
 // mendedKey is where a result tells what was mended about its call's arguments.
@@ -21,7 +20,7 @@ func withMended(result json.RawMessage, mended []mend) json.RawMessage {
 	meta, found := lastNamed(parts, "_meta")
 	alone := joinObject([]string{mendedKey}, []json.RawMessage{note})
 	if !found {
-		return addMember(result, "_meta", alone)
+		return AppendMember(nil, result, "_meta", alone)
 	}
 	old := meta.text(result)
 	if bytes.Equal(old, []byte("null")) {
@@ -34,14 +33,5 @@ func withMended(result json.RawMessage, mended []mend) json.RawMessage {
 	if forged, found := lastNamed(inner, mendedKey); found { // only the router may say this
 		return splice(result, meta, splice(old, forged, note))
 	}
-	return splice(result, meta, addMember(old, mendedKey, note))
-}
-
-func lastNamed(parts []part, name string) (part, bool) {
-	for _, part := range slices.Backward(parts) {
-		if part.name == name {
-			return part, true
-		}
-	}
-	return part{}, false
+	return splice(result, meta, AppendMember(nil, old, mendedKey, note))
 }

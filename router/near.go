@@ -50,15 +50,15 @@ func nearest(name string, among []string, n int) []string {
 	return out
 }
 
-// misspelt gives the up to n tools whose name the given one most likely misspells,
-// with or without the server in front.
-func misspelt(s *catalog.Snapshot, name string, n int, keep func(catalog.ID) bool) []*catalog.Tool {
-	return closest(s, name, n, slips(len(squash(name))), keep)
+// misspelt gives the few tools whose name the given one most likely misspells, with
+// or without the server in front.
+func misspelt(s *catalog.Snapshot, name string, keep func(catalog.ID) bool) []*catalog.Tool {
+	return closest(s, name, slips(len(squash(name))), keep)
 }
 
-// closest gives the up to n tools whose name is the least distance away from the
-// given one, and not farther than most, with or without the server in front.
-func closest(s *catalog.Snapshot, name string, n, most int, keep func(catalog.ID) bool) []*catalog.Tool {
+// closest gives the few tools whose name is the least distance away from the given
+// one, and not farther than most, with or without the server in front.
+func closest(s *catalog.Snapshot, name string, most int, keep func(catalog.ID) bool) []*catalog.Tool {
 	want := squash(name)
 	if want == "" || len(want) > maxNearName {
 		return nil
@@ -67,7 +67,7 @@ func closest(s *catalog.Snapshot, name string, n, most int, keep func(catalog.ID
 		tool *catalog.Tool
 		far  int
 	}
-	found := make([]near, 0, n+1) // nearest first
+	found := make([]near, 0, maxNear+1) // nearest first
 	for t := range s.All() {
 		if keep != nil && !keep(t.ID) {
 			continue
@@ -80,11 +80,9 @@ func closest(s *catalog.Snapshot, name string, n, most int, keep func(catalog.ID
 		far := min(whole, bare)
 		at, _ := slices.BinarySearchFunc(found, far+1, func(a near, far int) int { return cmp.Compare(a.far, far) })
 		found = slices.Insert(found, at, near{t, far})
-		if len(found) > n {
-			found = found[:n]
-		}
-		if len(found) == n {
-			most = min(most, found[n-1].far-1) // nothing else is worth measuring
+		found = found[:min(len(found), maxNear)]
+		if len(found) == maxNear {
+			most = min(most, found[maxNear-1].far-1) // nothing else is worth measuring
 		}
 	}
 	out := make([]*catalog.Tool, len(found))

@@ -25,14 +25,14 @@ func TestNote(t *testing.T) {
 		if !strings.HasSuffix(res.Text, want) || len(res.Text) > tokens*bytesPerToken {
 			t.Errorf("Search(%s) has %d bytes:\n%s", query, len(res.Text), res.Text)
 		}
-		facts, err := json.Marshal(res)
+		facts, err := json.Marshal(res.Answer())
 		if err != nil || !strings.Contains(string(facts), `"note":"meaning search fell back`) {
 			t.Errorf("JSON of %s: %s, %v", query, facts, err)
 		}
 	}
 	x.note = ""
 	res, err := r.Search(t.Context(), SearchRequest{Query: "create an issue"})
-	facts, _ := json.Marshal(res)
+	facts, _ := json.Marshal(res.Answer())
 	if err != nil || strings.Contains(res.Text, "note:") || strings.Contains(string(facts), `"note"`) {
 		t.Errorf("without a note: %s, %s, %v", res.Text, facts, err)
 	}

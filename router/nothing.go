@@ -107,7 +107,7 @@ func (l *look) misspelt(query, server string) []string {
 	if len(strings.Fields(query)) > 3 {
 		return nil
 	}
-	return namesOf(misspelt(l.state.view.Snapshot, query, maxNear, l.state.keep(server)))
+	return namesOf(misspelt(l.state.view.Snapshot, query, l.state.keep(server)))
 }
 
 // meant is a line for a query that looks like a misspelt name, when its words

@@ -33,7 +33,7 @@ func (l serverLine) String() string {
 // compose makes the texts that go with a view. r.mu is held.
 func (r *Router) compose(v *View) *state {
 	lines := r.serverLines(v)
-	s := &state{view: v, overview: overview(lines), about: make(map[string]string, len(lines))}
+	s := &state{view: v, overview: overview(lines), about: make(map[string]string, len(lines)), may: r.opts.Visible}
 	for _, l := range lines {
 		s.about[l.name] = l.about
 	}
@@ -47,10 +47,13 @@ func (r *Router) serverLines(v *View) []serverLine {
 	off := r.disabled()
 	var lines []serverLine
 	for _, name := range v.Snapshot.Servers() {
-		if off[name] {
+		tools := v.Snapshot.Server(name)
+		if may := r.opts.Visible; may != nil {
+			tools = slices.DeleteFunc(slices.Clone(tools), func(t *catalog.Tool) bool { return !may(t.ID) })
+		}
+		if off[name] || len(tools) == 0 {
 			continue
 		}
-		tools := v.Snapshot.Server(name)
 		about := r.topics.of(name, tools)
 		if about == "" {
 			about = shown(v.Servers[name].Title, maxTitleShown)

@@ -50,26 +50,23 @@ type Hit struct {
 	Why         []catalog.Reason `json:"why,omitempty"`
 }
 
-// MarshalJSON writes the facts of the answer, and its text beside them.
-func (s SearchResult) MarshalJSON() ([]byte, error) {
-	hits := s.Hits
-	if hits == nil {
-		hits = []Hit{}
+// SearchAnswer is a SearchResult as programs get it.
+type SearchAnswer struct {
+	Query   string  `json:"query"`
+	Total   int     `json:"total"`
+	Catalog int     `json:"catalog"`
+	TookMS  float64 `json:"took_ms"`
+	Hits    []Hit   `json:"hits"`
+	Note    string  `json:"note,omitempty"` // why the answer may be worse than it could be
+	Text    string  `json:"text,omitempty"` // the same, as a model sees it
+}
+
+// Answer gives the facts of the answer, and its text beside them.
+func (s SearchResult) Answer() SearchAnswer {
+	return SearchAnswer{
+		Query: s.Query, Total: s.Total, Catalog: s.Catalog, TookMS: float64(s.Took.Microseconds()) / 1000,
+		Hits: append([]Hit{}, s.Hits...), Note: s.Note, Text: s.Text, // hits are [] and not null
 	}
-	out := struct {
-		Query   string  `json:"query"`
-		Total   int     `json:"total"`
-		Catalog int     `json:"catalog"`
-		TookMS  float64 `json:"took_ms"`
-		Hits    []Hit   `json:"hits"`
-		Note    string  `json:"note,omitempty"`
-		Text    string  `json:"text,omitempty"` // the same for a model or a terminal
-		Error   string  `json:"error,omitempty"`
-	}{s.Query, s.Total, s.Catalog, float64(s.Took.Microseconds()) / 1000, hits, s.Note, s.Text, ""}
-	if s.IsError {
-		out.Error, out.Text = s.Text, ""
-	}
-	return json.Marshal(out)
 }
 
 // ToolResult is the answer as the result of a tools/call: one block of text.
@@ -84,6 +81,7 @@ type CallRequest struct {
 	Caller    catalog.Caller  // the client, for progress and questions; nil if there is none to ask
 	Retry     *catalog.Answers
 
+	valid   bool   // DecodeCall has found Arguments to be JSON
 	mended  []mend // what DecodeCall had to put right
 	problem string // what DecodeCall found that is wrong with the arguments; told with the tool's signature
 }

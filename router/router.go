@@ -30,9 +30,6 @@ type Upstream interface {
 	Servers() []catalog.Server
 }
 
-// ServerText is what a backend says of itself.
-type ServerText = catalog.ServerText
-
 const (
 	defaultLimit     = 5
 	maxLimit         = 20
@@ -47,6 +44,10 @@ type Options struct {
 	Limit     int          // hits in an answer that asks for no number; 0 means 5, at most 20
 	MaxTokens int          // size of a search's answer, in tokens of four bytes; 0 means 1,200, from 100 to 100,000
 	Log       *slog.Logger // nil logs nothing
+
+	// Visible hides the stored tools that it is false of, as of servers that are no
+	// longer configured; nil hides none. It may be called at any time.
+	Visible func(catalog.ID) bool
 }
 
 // Validate reports what is wrong with the settings, all of it at once.
@@ -65,7 +66,7 @@ func (o Options) Validate() error {
 // it has been published.
 type View struct {
 	Snapshot *catalog.Snapshot
-	Servers  map[string]ServerText // by the server's name; those that said nothing may be missing
+	Servers  map[string]catalog.ServerText // by the server's name; those that said nothing may be missing
 }
 
 // Router answers searches and makes calls. All its methods are safe for
@@ -89,7 +90,8 @@ type state struct {
 	overview     string
 	instructions string
 	tools        json.RawMessage
-	about        map[string]string // what each server is about, in a few words
+	about        map[string]string     // what each server is about, in a few words
+	may          func(catalog.ID) bool // Options.Visible
 }
 
 // New makes a Router with an empty catalogue.
@@ -105,13 +107,13 @@ func New(ix Index, up Upstream, o Options) *Router {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &Router{index: ix, upstream: up, opts: o, log: o.Log}
+	r := &Router{index: ix, upstream: up, opts: o, log: o.Log, topics: topicCache{}}
 	r.Publish(&View{Snapshot: &catalog.Snapshot{}})
 	return r
 }
 
-// Publish makes a view the one that every later request sees. Only the Syncer
-// calls it.
+// Publish makes a view the one that every later request sees. Where there is a
+// Syncer, only that calls it.
 func (r *Router) Publish(v *View) { r.publish(v) }
 
 // Refresh makes the overview anew, for when servers were switched on or off

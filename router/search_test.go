@@ -282,14 +282,14 @@ func TestLoadIsVerbatimAndBounded(t *testing.T) {
 	}
 }
 
-func TestSearchResultJSON(t *testing.T) {
+func TestSearchAnswerJSON(t *testing.T) {
 	r := routerOf(Options{}, nil, office(t)...)
 	res, err := r.Search(t.Context(), SearchRequest{Query: "tell the time", Limit: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	res.Took, res.Text = 1500*time.Microsecond, "as text"
-	got, err := json.Marshal(res)
+	got, err := json.Marshal(res.Answer())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -305,7 +305,7 @@ func TestSearchResultJSON(t *testing.T) {
 func TestNearestOfMany(t *testing.T) {
 	tools := randomTools(t, rand.New(rand.NewPCG(3, 4)), 2000)
 	snap := catalog.NewSnapshot(tools)
-	got := misspelt(snap, "server07__wrok_7", 3, nil) //nolint:misspell // on purpose
+	got := misspelt(snap, "server07__wrok_7", nil) //nolint:misspell // on purpose
 	if len(got) == 0 || got[0].Name != "server07__work_7" {
 		t.Errorf("nearest = %v, want server07__work_7 first", namesOf(got))
 	}

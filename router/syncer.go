@@ -47,7 +47,7 @@ type Store interface {
 type WritableIndex interface {
 	Seq() uint64 // the store's sequence number that it reflects
 	Update(context.Context, catalog.Change) error
-	Rebuild(ctx context.Context, tools []*catalog.Tool, servers map[string]ServerText, seq uint64, progress func(done, total int)) error
+	Rebuild(ctx context.Context, tools []*catalog.Tool, servers map[string]catalog.ServerText, seq uint64, progress func(done, total int)) error
 }
 
 // Syncer is the one writer of store, index and snapshot. Its methods are safe
@@ -107,10 +107,10 @@ func (s *Syncer) load(ctx context.Context, always bool, progress func(done, tota
 	if err != nil {
 		return fmt.Errorf("load catalogue: %w", err)
 	}
-	view := &View{Snapshot: catalog.NewSnapshot(all.Tools), Servers: map[string]ServerText{}}
+	view := &View{Snapshot: catalog.NewSnapshot(all.Tools), Servers: map[string]catalog.ServerText{}}
 	known := map[string]record{}
 	for _, l := range all.Servers {
-		view.Servers[l.Server] = ServerText{Title: l.Title, Instructions: l.Instructions}
+		view.Servers[l.Server] = catalog.ServerText{Title: l.Title, Instructions: l.Instructions}
 		known[l.Server] = record{l.Digest, len(view.Snapshot.Server(l.Server)), l.Held}
 	}
 	if always || s.index.Seq() != all.Seq {
@@ -164,9 +164,10 @@ func (s *Syncer) Narrow(ctx context.Context, keep func(catalog.ID) bool) error {
 	defer s.writing.Unlock()
 	narrow := map[string]bool{}
 	for t := range s.view.Snapshot.All() {
-		narrow[t.ID.Server] = narrow[t.ID.Server] || !keep(t.ID)
+		if !keep(t.ID) {
+			narrow[t.ID.Server] = true
+		}
 	}
-	maps.DeleteFunc(narrow, func(_ string, is bool) bool { return !is })
 	if len(narrow) == 0 {
 		return nil
 	}
@@ -237,10 +238,10 @@ func (s *Syncer) apply(ctx context.Context, c catalog.Change) error {
 	}
 	next := &View{Snapshot: s.view.Snapshot.With(c), Servers: maps.Clone(s.view.Servers)}
 	if next.Servers == nil {
-		next.Servers = map[string]ServerText{}
+		next.Servers = map[string]catalog.ServerText{}
 	}
 	delete(next.Servers, c.Server)
-	if c.About != (ServerText{}) {
+	if c.About != (catalog.ServerText{}) {
 		next.Servers[c.Server] = c.About
 	}
 	c.All = next.Snapshot.Server(c.Server)

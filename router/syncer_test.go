@@ -38,8 +38,8 @@ func (s *fakeStore) Replace(_ context.Context, l Listing) (catalog.Change, error
 		return catalog.Change{}, s.fails
 	}
 	said := s.records[l.Server]
-	c := catalog.Change{Server: l.Server, About: ServerText{Title: l.Title, Instructions: l.Instructions}}
-	c.Retold = c.About != ServerText{Title: said.Title, Instructions: said.Instructions}
+	c := catalog.Change{Server: l.Server, About: catalog.ServerText{Title: l.Title, Instructions: l.Instructions}}
+	c.Retold = c.About != catalog.ServerText{Title: said.Title, Instructions: said.Instructions}
 	next := map[string]*catalog.Tool{}
 	for _, t := range l.Tools {
 		next[t.ID.Tool] = t
@@ -161,7 +161,7 @@ func TestSyncerTakesInTheServersText(t *testing.T) {
 		if err := s.Sync(t.Context(), l); err != nil {
 			t.Fatal(err)
 		}
-		want := ServerText{Title: l.Title, Instructions: l.Instructions}
+		want := catalog.ServerText{Title: l.Title, Instructions: l.Instructions}
 		if got := r.state.Load().view.Servers["a"]; got != want {
 			t.Errorf("listing %d: %+v was published, want %+v", i+1, got, want)
 		}
@@ -206,7 +206,7 @@ func TestSyncerNarrow(t *testing.T) {
 func TestSyncerLoadRebuildsWhatDiffers(t *testing.T) {
 	st := newFakeStore()
 	first := newHouse(st, newFakeIndex())
-	if err := errors.Join(first.sync.Sync(t.Context(), listing(t, "a", "x", "y"))); err != nil {
+	if err := first.sync.Sync(t.Context(), listing(t, "a", "x", "y")); err != nil {
 		t.Fatal(err)
 	}
 	next := newHouse(st, newFakeIndex()) // a lost index

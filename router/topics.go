@@ -40,24 +40,19 @@ var noTopic = func() map[string]bool {
 // topicCache keeps the topics of servers whose tools have not changed, so that a
 // new listing of one server does not cost reading all of them again.
 type topicCache map[string]struct {
-	tools []*catalog.Tool
-	topic string
+	tools  []*catalog.Tool
+	topics string
 }
 
-// of gives a server's topics, found anew only if its tools are other ones.
-func (c *topicCache) of(server string, tools []*catalog.Tool) string {
-	if old, ok := (*c)[server]; ok && len(old.tools) == len(tools) && &old.tools[0] == &tools[0] {
-		return old.topic
+// of gives the topics of a server that has tools, found anew only if these are
+// other ones.
+func (c topicCache) of(server string, tools []*catalog.Tool) string {
+	known := c[server]
+	if len(known.tools) != len(tools) || &known.tools[0] != &tools[0] {
+		known.tools, known.topics = tools, topics(server, tools)
+		c[server] = known
 	}
-	if *c == nil {
-		*c = topicCache{}
-	}
-	topic := topics(server, tools)
-	(*c)[server] = struct {
-		tools []*catalog.Tool
-		topic string
-	}{tools, topic}
-	return topic
+	return known.topics
 }
 
 // subject is a word, or two in a row, that tools' names speak of.
@@ -163,10 +158,11 @@ func commonWords(tools []*catalog.Tool) map[string]bool {
 			}
 		}
 	}
-	maps.DeleteFunc(in, func(_ string, n int) bool { return len(tools) < 4 || 4*n < 3*len(tools) })
 	common := map[string]bool{}
-	for w := range in {
-		common[w] = true
+	for w, n := range in {
+		if len(tools) >= 4 && 4*n >= 3*len(tools) {
+			common[w] = true
+		}
 	}
 	return common
 }

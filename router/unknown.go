@@ -11,6 +11,8 @@ import (
 
 // This file says what to do about a name that is not the name of one tool.
 
+const maxNameShown = 8 // candidates of an ambiguous name
+
 // named finds the one tool that a name means, on one server if there is a wish, or
 // says why there is none.
 func (l *look) named(ctx context.Context, name, server string) (*catalog.Tool, string) {
@@ -105,8 +107,8 @@ func (l *look) nearest(ctx context.Context, name, tool, server string, keep func
 	}
 	there := func(id catalog.ID) bool { return id.Server == server && fresh(id) }
 	steps := []func() []*catalog.Tool{
-		func() []*catalog.Tool { return misspelt(snap, name, maxNear, fresh) },
-		func() []*catalog.Tool { return misspelt(snap, tool, maxNear, fresh) },
+		func() []*catalog.Tool { return misspelt(snap, name, fresh) },
+		func() []*catalog.Tool { return misspelt(snap, tool, fresh) },
 	}
 	among := []func(catalog.ID) bool{there, fresh}
 	switch {
@@ -118,7 +120,7 @@ func (l *look) nearest(ctx context.Context, name, tool, server string, keep func
 	for _, keep := range among {
 		steps = append(steps,
 			func() []*catalog.Tool { return l.byWords(ctx, tool, keep) },
-			func() []*catalog.Tool { return closest(snap, tool, maxNear, maxNearName, keep) },
+			func() []*catalog.Tool { return closest(snap, tool, maxNearName, keep) },
 		)
 	}
 	for _, find := range steps {

@@ -11,14 +11,14 @@ import (
 // listed, loaded nor called.
 
 // visible is the one predicate that says whether a client may see a tool: its
-// server is one that the overview tells of.
+// server is one that the overview tells of, and the tool itself is not hidden.
 func (s *state) visible(id catalog.ID) bool {
 	_, told := s.about[id.Server]
-	return told
+	return told && (s.may == nil || s.may(id))
 }
 
-// hides reports whether there are tools that may not be seen.
-func (s *state) hides() bool { return len(s.about) < len(s.view.Snapshot.Servers()) }
+// hides reports whether there may be tools that may not be seen.
+func (s *state) hides() bool { return s.may != nil || len(s.about) < len(s.view.Snapshot.Servers()) }
 
 // keep is visible for an index, within one server if there is a wish; nil where
 // everything counts.

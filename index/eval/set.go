@@ -187,12 +187,7 @@ func idOf(name string, known map[string]catalog.ID) catalog.ID {
 }
 
 func (q Query) wants(id catalog.ID) bool {
-	for _, w := range q.Wanted {
-		if w.ID == id {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(q.Wanted, func(w Wanted) bool { return w.ID == id })
 }
 
 // eachLine calls f for every line of a file that holds something. Errors name

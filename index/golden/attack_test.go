@@ -159,10 +159,7 @@ type damage struct {
 
 func measure(t testing.TB, x *index.Index, set eval.Set) (d damage) {
 	t.Helper()
-	res, err := eval.Run(t.Context(), set, eval.Direct(x), eval.Options{Resamples: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	res := score(t, x, set)
 	share := 1 / float64(len(res.Outcomes))
 	for _, o := range res.Outcomes {
 		slots, honest := 0, false
@@ -240,10 +237,7 @@ func TestUnreviewedServersAreFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	x := openOffice(t, set.Tools)
-	trusted, err := eval.Run(t.Context(), set, eval.Direct(x), eval.Options{Resamples: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	trusted := score(t, x, set)
 	var doubted eval.Metrics
 	for _, q := range set.Queries {
 		priors := map[string]float64{}
@@ -251,10 +245,7 @@ func TestUnreviewedServersAreFound(t *testing.T) {
 			priors[w.ID.Server] = unreviewed
 		}
 		x.SetWords(nil, priors)
-		res, err := eval.Run(t.Context(), eval.Set{Name: set.Name, Tools: set.Tools, Queries: []eval.Query{q}}, eval.Direct(x), eval.Options{Resamples: -1})
-		if err != nil {
-			t.Fatal(err)
-		}
+		res := score(t, x, eval.Set{Name: set.Name, Tools: set.Tools, Queries: []eval.Query{q}})
 		share := 1 / float64(len(set.Queries))
 		doubted.Recall1 += share * res.Recall1
 		doubted.Recall5 += share * res.Recall5

@@ -77,6 +77,16 @@ func openOffice(t *testing.T, tools []*catalog.Tool) *index.Index {
 	return ix
 }
 
+// score asks the queries of a set.
+func score(t testing.TB, x *index.Index, set eval.Set) eval.Result {
+	t.Helper()
+	res, err := eval.Run(t.Context(), set, eval.Direct(x), eval.Options{Resamples: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
 // ranking is everything that the files hold.
 type ranking struct {
 	files   map[string]string
@@ -94,11 +104,8 @@ func rank(t *testing.T) ranking {
 	if len(set.Absent) > 0 {
 		t.Fatalf("wanted by needs and not in the office: %v", set.Absent)
 	}
-	search := eval.Direct(openOffice(t, set.Tools))
-	res, err := eval.Run(t.Context(), set, search, eval.Options{Resamples: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	x := openOffice(t, set.Tools)
+	res := score(t, x, set)
 	r := ranking{files: map[string]string{}, recall5: res.Recall5}
 	for _, o := range res.Outcomes {
 		if len(o.Answer) == 0 {
@@ -106,7 +113,7 @@ func rank(t *testing.T) ranking {
 		}
 		r.add(t, o.Query.ID, needText(o))
 	}
-	wrong := r.addNothing(t, search)
+	wrong := r.addNothing(t, eval.Direct(x))
 	r.add(t, strings.TrimSuffix(summary, ".txt"), r.summary(res, wrong))
 	return r
 }

@@ -24,10 +24,7 @@ func TestTasks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := eval.Run(t.Context(), set, eval.Direct(openOffice(t, set.Tools)), eval.Options{Resamples: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	res := score(t, openOffice(t, set.Tools), set)
 	missed := 0
 	for _, o := range res.Outcomes {
 		if n := utf8.RuneCountInString(o.Query.Text); n > maxRequest {

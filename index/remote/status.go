@@ -22,9 +22,7 @@ type Status struct {
 
 // Status tells how far the vectors are and what is wrong.
 func (f *Filler) Status() Status {
-	f.mu.Lock()
-	p := f.progress
-	f.mu.Unlock()
+	p := f.state()
 	s := Status{Label: f.o.Model.Label(), Done: p.done, Total: p.total, Refused: p.refused, Dim: p.dim}
 	if p.err != nil {
 		s.Problem, s.Since = p.err.Error(), p.since
@@ -32,6 +30,13 @@ func (f *Filler) Status() Status {
 		s.Problem, s.Since = f.told(t.err), t.since
 	}
 	return s
+}
+
+// state is how far the vectors are now.
+func (f *Filler) state() progress {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.progress
 }
 
 // told is the whole truth about a query's failure.
@@ -75,9 +80,7 @@ func (f *Filler) Ask(ctx context.Context, texts []string) ([][]float32, error) {
 	if err != nil {
 		return nil, &remoteError{inShort(err), err}
 	}
-	f.mu.Lock()
-	dim := f.progress.dim
-	f.mu.Unlock()
+	dim := f.state().dim
 	other := func(v []float32) bool { return len(v) != dim }
 	if dim != 0 && slices.ContainsFunc(vectors, other) {
 		f.Poke() // the model has become another one: its vectors are made anew
@@ -88,9 +91,7 @@ func (f *Filler) Ask(ctx context.Context, texts []string) ([][]float32, error) {
 
 // Waits says why searches cannot use the vectors.
 func (f *Filler) Waits() string {
-	f.mu.Lock()
-	p := f.progress
-	f.mu.Unlock()
+	p := f.state()
 	if p.err != nil {
 		return fmt.Sprintf("%s, and %s of %s tools are embedded", inShort(p.err), thousands(p.done), thousands(p.total))
 	}

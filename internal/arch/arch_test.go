@@ -27,7 +27,6 @@ var mayImport = map[string][]string{
 	"index":            {"internal/catalog"},
 	"router":           {"internal/catalog"},
 	"router/endpoint":  {"internal/catalog", "router"},
-	"router/page":      {"internal/catalog", "router"},
 	"configs":          {"internal/catalog", "upstream", "store", "index", "router", "router/endpoint"},
 	"cmd/router":       {"configs", "upstream", "store", "index", "router", "internal/catalog", "internal/demo"},
 	"internal/demo":    {"internal/catalog"},
@@ -56,7 +55,7 @@ var touches = map[string]struct {
 	"github.com/spf13/viper":                 {by: []string{"configs"}},
 	"github.com/spf13/cobra":                 {by: []string{"cmd/router"}},
 	"github.com/spf13/pflag":                 {by: []string{"cmd/router"}},
-	"net/http":                               {by: []string{"upstream", "index/remote", "router/endpoint", "router/page", "cmd/router", "internal/mcptest"}, tests: true},
+	"net/http":                               {by: []string{"upstream", "index/remote", "router/endpoint", "cmd/router", "internal/mcptest"}, tests: true},
 }
 
 // leaf imports the standard library alone, but for its tests.

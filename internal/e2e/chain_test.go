@@ -5,18 +5,13 @@ package e2e
 import (
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestRouterBehindRouter asks the client from a tool two routers away: the answer
 // must find the way back to the call that waits for it, in the inner of the two.
 func TestRouterBehindRouter(t *testing.T) {
-	inner := newInstance(t, backend{Name: "everything", Command: npmServer(t, "everything")})
-	inner.start()
-	inner.awaitServers(1, 30*time.Second)
-	outer := newInstance(t, backend{Name: "inner", Command: inner.command("stdio").Args})
-	outer.start()
-	outer.awaitServers(1, 30*time.Second)
+	inner := startInstance(t, backend{Name: "everything", Command: npmServer(t, "everything")})
+	outer := startInstance(t, backend{Name: "inner", Command: inner.command("stdio").Args})
 	name, call := routed("everything__trigger-elicitation-request", map[string]any{})
 	for _, revision := range []string{"", legacy} {
 		p := overHTTP(t, outer, revision)

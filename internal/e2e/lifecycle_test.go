@@ -67,9 +67,7 @@ func (tr *traffic) recovered(since time.Time) time.Duration {
 // TestKilledBackend kills a backend under calls from 16 clients: the next call
 // works within 2 seconds, and nobody else notices.
 func TestKilledBackend(t *testing.T) {
-	r := newInstance(t, realServers(t, t.TempDir())...)
-	r.start()
-	r.awaitServers(3, 30*time.Second)
+	r := startInstance(t, realServers(t, t.TempDir())...)
 	var victim, siblings traffic
 	stop := make(chan struct{})
 	var clients sync.WaitGroup
@@ -128,9 +126,7 @@ func TestKilledBackend(t *testing.T) {
 func TestWrappedBackend(t *testing.T) {
 	everything := npmServer(t, "everything")
 	script := fmt.Sprintf("%s '%s'; exit $?", everything[0], everything[1])
-	r := newInstance(t, backend{Name: "wrapped", Command: []string{"sh", "-c", script}})
-	r.start()
-	r.awaitServers(1, 30*time.Second)
+	r := startInstance(t, backend{Name: "wrapped", Command: []string{"sh", "-c", script}})
 	p := overHTTP(t, r, "")
 	echo, arguments := routed("wrapped__echo", map[string]any{"message": "hello"})
 	if _, err := p.call(echo, arguments); err != nil {
@@ -157,9 +153,7 @@ func TestWrappedBackend(t *testing.T) {
 
 // TestTerminate sends SIGTERM under load and wants everything gone in 5 seconds.
 func TestTerminate(t *testing.T) {
-	r := newInstance(t, realServers(t, t.TempDir())...)
-	r.start()
-	r.awaitServers(3, 30*time.Second)
+	r := startInstance(t, realServers(t, t.TempDir())...)
 	var load traffic
 	stop := make(chan struct{})
 	var clients sync.WaitGroup
@@ -193,9 +187,7 @@ func TestTerminate(t *testing.T) {
 
 // TestKilledRouter kills the router itself and wants no orphan.
 func TestKilledRouter(t *testing.T) {
-	r := newInstance(t, realServers(t, t.TempDir())...)
-	r.start()
-	r.awaitServers(3, 30*time.Second)
+	r := startInstance(t, realServers(t, t.TempDir())...)
 	before := descendants(r.cmd.Process.Pid)
 	if err := r.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -211,9 +203,7 @@ func TestKilledRouter(t *testing.T) {
 // TestOneOwner wants a second router refused, and "router stdio" and commands to
 // join the first.
 func TestOneOwner(t *testing.T) {
-	r := newInstance(t, realServers(t, t.TempDir())...)
-	r.start()
-	r.awaitServers(3, 30*time.Second)
+	r := startInstance(t, realServers(t, t.TempDir())...)
 	_, stderr, code := r.run("serve", "--listen", freeAddress(t))
 	if code != 3 || !strings.Contains(stderr, r.state) {
 		t.Errorf("a second serve ends with %d and says %q, want 3 and the state directory named", code, stderr)
@@ -278,9 +268,7 @@ func TestStdioAlone(t *testing.T) {
 // TestRestart wants what was known to be known after a restart, with no backend
 // started, and a call to start the one it needs.
 func TestRestart(t *testing.T) {
-	r := newInstance(t, realServers(t, t.TempDir())...)
-	r.start()
-	r.awaitServers(3, 30*time.Second)
+	r := startInstance(t, realServers(t, t.TempDir())...)
 	tools := r.status().Tools
 	r.terminate(5 * time.Second)
 

@@ -5,7 +5,6 @@ package e2e
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
@@ -14,9 +13,7 @@ import (
 // server, which keeps what it is told: each call is served with the roots of its
 // own client as they are now, whichever way the clients came.
 func TestRootsAreEachClientsOwn(t *testing.T) {
-	r := newInstance(t, backend{Name: "everything", Command: npmServer(t, "everything")})
-	r.start()
-	r.awaitServers(1, 30*time.Second)
+	r := startInstance(t, backend{Name: "everything", Command: npmServer(t, "everything")})
 	peers := map[string]*peer{
 		"http":        overHTTP(t, r, legacy),
 		"http again":  overHTTP(t, r, legacy),

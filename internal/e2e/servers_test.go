@@ -36,6 +36,15 @@ func realServers(t *testing.T, dir string) []backend {
 	}
 }
 
+// startInstance starts a router and waits until its backends have been listed.
+func startInstance(t *testing.T, backends ...backend) *instance {
+	t.Helper()
+	r := newInstance(t, backends...)
+	r.start()
+	r.awaitServers(len(backends), 30*time.Second)
+	return r
+}
+
 // process makes the command that talks to the server directly.
 func (b backend) process() *exec.Cmd {
 	cmd := exec.Command(b.Command[0], b.Command[1:]...)
@@ -95,6 +104,7 @@ var steps = map[string][]step{
 		{"get-roots-list", `{}`},
 		{"trigger-elicitation-request", `{}`},
 		{"trigger-url-elicitation", `{"url":"https://example.com/","elicitationId":"e2e"}`},
+		{"trigger-url-elicitation", `{"url":"https://example.com/","elicitationId":"e2e","errorPath":true}`},
 		{"trigger-sampling-request", `{"prompt":"hello","maxTokens":20}`},
 		{"simulate-research-query", `{"topic":"tides"}`},
 	},

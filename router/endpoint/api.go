@@ -114,6 +114,9 @@ func (e *Endpoint) serveSearch(w http.ResponseWriter, r *http.Request) {
 
 func searchArguments(r *http.Request) (json.RawMessage, error) {
 	q := r.URL.Query()
+	if q.Get("q") == "" && q.Get("server") == "" && q.Get("cursor") == "" {
+		return nil, errors.New("give q, what you need in plain words, or server, to list its tools")
+	}
 	args := map[string]any{"query": q.Get("q")}
 	if s := q.Get("server"); s != "" {
 		args["server"] = s
@@ -147,11 +150,7 @@ func (e *Endpoint) readObject(w http.ResponseWriter, r *http.Request) ([]byte, b
 	if !ok {
 		return nil, false
 	}
-	err := checkKeys(body)
-	if err == nil && body[skipSpace(body, 0)] != '{' {
-		err = errors.New("a JSON object is wanted")
-	}
-	if err != nil {
+	if err := checkObject(body); err != nil {
 		writeProblem(w, http.StatusBadRequest, "bad_request", "the body: "+err.Error(), "")
 		return nil, false
 	}

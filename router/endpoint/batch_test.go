@@ -111,9 +111,7 @@ func TestBatchOnAStream(t *testing.T) {
 	for msg := range eventsOf(resp.Body) {
 		switch {
 		case strings.Contains(msg, "elicitation/create"):
-			_, rest, _ := strings.Cut(msg, `"id":"`)
-			question, _, _ := strings.Cut(rest, `"`)
-			f.post(t, `[{"jsonrpc":"2.0","id":"`+question+`","result":{"action":"accept"}}]`, headerSession, id)
+			f.post(t, `[{"jsonrpc":"2.0","id":"`+askedID(msg)+`","result":{"action":"accept"}}]`, headerSession, id)
 		case strings.Contains(msg, `"progressToken":"t"`):
 			said["progress"]++
 		case strings.Contains(msg, `"id":1,"result"`):

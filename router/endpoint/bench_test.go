@@ -11,6 +11,8 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
+
+	"toolrouter/router"
 )
 
 // fixed answers at once, so that a benchmark sees the transport alone.
@@ -21,7 +23,9 @@ func (f fixed) ToolsJSON() json.RawMessage { return f.tools }
 func (fixed) OverviewChanged(func())       {}
 
 func (f fixed) tool(context.Context, string, input) (json.RawMessage, error) { return f.result, nil }
-func (fixed) find(context.Context, json.RawMessage, bool) (any, error)       { return nil, nil }
+func (fixed) find(context.Context, json.RawMessage, bool) (router.SearchAnswer, error) {
+	return router.SearchAnswer{}, nil
+}
 
 // BenchmarkToolsCall compares a small tools/call through this endpoint with the
 // same call through mcp-go's own server and a typed handler.
@@ -33,6 +37,8 @@ func BenchmarkToolsCall(b *testing.B) {
 	})
 	e := newEndpoint(fixed{result: text(payload), tools: json.RawMessage("[]")}, Options{})
 	l := newLife(b.Context())
+	defer l.kill(nil)
+	defer l.stop()
 	ours := e.front(newGuard(nil, e.opts).wrap(e.routes(http.NewServeMux())))
 	handlers := map[string]http.Handler{
 		"mcpgo": server.NewStreamableHTTPServer(typed, server.WithStateLess(true)),
@@ -45,8 +51,6 @@ func BenchmarkToolsCall(b *testing.B) {
 			b.Run(who+"/"+era, func(b *testing.B) { benchmarkPost(b, handlers[who], era) })
 		}
 	}
-	defer l.stop()
-	defer l.kill(nil)
 }
 
 func benchmarkPost(b *testing.B, h http.Handler, era string) {

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
+
+	"toolrouter/router"
 )
 
 // ErrLost means that a router a Bridge was joined to went away while the client
@@ -286,10 +288,8 @@ func (b *Bridge) toRouter(ctx context.Context, conn side, down <-chan error) (er
 // send notes what a line of the client means for later, and sends it.
 func (b *Bridge) send(conn io.Writer, line []byte) error {
 	b.note(line)
-	if _, err := conn.Write(append(line, '\n')); err != nil {
-		return err
-	}
-	return nil
+	_, err := conn.Write(append(line, '\n'))
+	return err
 }
 
 // note remembers requests without an answer, and what sets up a session.
@@ -327,11 +327,9 @@ func (b *Bridge) remember(g greeting) {
 	if g.method == string(mcp.MethodInitialize) {
 		b.greet = nil
 	}
-	for i := range b.greet {
-		if b.greet[i].method == g.method {
-			b.greet[i] = g
-			return
-		}
+	if i := slices.IndexFunc(b.greet, func(had greeting) bool { return had.method == g.method }); i >= 0 {
+		b.greet[i] = g
+		return
 	}
 	b.greet = append(b.greet, g)
 }
@@ -340,7 +338,7 @@ func (b *Bridge) remember(g greeting) {
 // except for one that the client has not had yet.
 func (b *Bridge) regreet(conn io.Writer) error {
 	b.mu.Lock()
-	greet := append([]greeting(nil), b.greet...)
+	greet := slices.Clone(b.greet)
 	for _, g := range greet {
 		if _, open := b.open[g.id]; !open && g.id != "" {
 			b.swallow[g.id]++
@@ -396,7 +394,7 @@ func (b *Bridge) answered(line []byte) (swallowed bool) {
 
 // responseID is the id of a response, "" for other messages. Ours have it first.
 func responseID(line []byte) (id string) {
-	each(line, func(key []byte, start, end int) bool {
+	router.EachMember(line, func(key []byte, start, end int) bool {
 		switch string(key) {
 		case "method":
 			id = ""
@@ -439,12 +437,7 @@ func (b *Bridge) apologise() error {
 }
 
 func (b *Bridge) greets(id string) bool {
-	for _, g := range b.greet {
-		if g.id == id {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(b.greet, func(g greeting) bool { return g.id == id })
 }
 
 func (b *Bridge) write(line []byte) error {

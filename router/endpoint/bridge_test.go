@@ -8,8 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -37,14 +35,7 @@ func TestBridgeForgetsCancelledRequests(t *testing.T) {
 // router does that stops in the middle.
 func stuckRouter(t *testing.T, stop func(net.Conn)) (socket string) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "r") // t.TempDir may be too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln, err := net.Listen("unix", filepath.Join(dir, "s"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := listenUnix(t, socketPath(t))
 	done, hold := make(chan struct{}), make(chan struct{})
 	go func() { // ends with the test
 		defer close(done)
@@ -60,7 +51,6 @@ func stuckRouter(t *testing.T, stop func(net.Conn)) (socket string) {
 		close(hold)
 		ln.Close()
 		<-done
-		os.RemoveAll(dir)
 	})
 	return ln.Addr().String()
 }
@@ -71,6 +61,15 @@ func takeClient(t *testing.T, conn net.Conn) {
 		t.Errorf("read the request: %v", err)
 	}
 	fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "+attachProtocol+"\r\n\r\n")
+}
+
+// lostRouter is one that goes away after the first line of its client.
+func lostRouter(t *testing.T) (socket string) {
+	return stuckRouter(t, func(conn net.Conn) {
+		takeClient(t, conn)
+		_, _ = bufio.NewReader(conn).ReadString('\n')
+		conn.Close()
+	})
 }
 
 // ended waits for a join to end and gives its error.
@@ -175,11 +174,7 @@ func TestBridgeEndsThoughTheClientDoesNotRead(t *testing.T) {
 
 // The router is lost, and the client, which is to be told so, does not read.
 func TestBridgeEndsThoughItCannotApologise(t *testing.T) {
-	socket := stuckRouter(t, func(conn net.Conn) {
-		takeClient(t, conn)
-		_, _ = bufio.NewReader(conn).ReadString('\n')
-		conn.Close()
-	})
+	socket := lostRouter(t)
 	up, down := newPipe(), newPipe()
 	defer up.w.Close()
 	defer down.r.Close()
@@ -236,11 +231,7 @@ func TestBridgeWaitsForARefusal(t *testing.T) {
 
 // A router that is lost owes answers to the calls of a batch as to any other.
 func TestBridgeApologisesForABatch(t *testing.T) {
-	socket := stuckRouter(t, func(conn net.Conn) {
-		takeClient(t, conn)
-		_, _ = bufio.NewReader(conn).ReadString('\n')
-		conn.Close()
-	})
+	socket := lostRouter(t)
 	var out strings.Builder
 	up := newPipe()
 	defer up.w.Close()

@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
 	"toolrouter/internal/catalog"
+	"toolrouter/router"
 )
 
 // askTimeout is how long a client, and the person behind it, may take to answer
@@ -96,7 +98,7 @@ func (c *call) Notify(method string, params json.RawMessage) {
 		if c.token == nil {
 			return
 		}
-		params = appendWith(nil, params, "progressToken", c.token)
+		params = router.AppendMember(nil, params, "progressToken", c.token)
 	case methodMessage:
 		if !c.threshold().passes(severity(params)) {
 			return
@@ -207,12 +209,7 @@ func (c *call) pokeAsked() {
 func (c *call) withdraw(q *question) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i, other := range c.questions {
-		if other == q {
-			c.questions = append(c.questions[:i:i], c.questions[i+1:]...)
-			return
-		}
-	}
+	c.questions = slices.DeleteFunc(c.questions, func(other *question) bool { return other == q })
 }
 
 // open lists the questions without an answer, as inputRequests; nil if there

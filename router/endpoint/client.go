@@ -71,15 +71,7 @@ func (c *Client) Status(ctx context.Context) (json.RawMessage, error) {
 }
 
 // SearchAnswer is a search's answer.
-type SearchAnswer struct {
-	Query   string       `json:"query"`
-	Total   int          `json:"total"`
-	Catalog int          `json:"catalog"`
-	TookMS  float64      `json:"took_ms"`
-	Hits    []router.Hit `json:"hits"`
-	Note    string       `json:"note,omitempty"` // why the answer may be worse than it could be
-	Text    string       `json:"text,omitempty"` // the same, as a model sees it
-}
+type SearchAnswer = router.SearchAnswer
 
 // Search finds tools. Of the request Query, Server, Limit, Cursor and Explain are
 // sent.

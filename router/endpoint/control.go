@@ -45,10 +45,7 @@ func (e *Endpoint) serveReindex(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.WriteHeader(http.StatusOK)
-	var mu sync.Mutex
 	tell := func(line progressLine) {
-		mu.Lock()
-		defer mu.Unlock()
 		_ = json.NewEncoder(w).Encode(line) // a client that left ends the request's context
 		w.(http.Flusher).Flush()
 	}
@@ -59,7 +56,7 @@ func (e *Endpoint) serveReindex(w http.ResponseWriter, r *http.Request) {
 	tell(progressLine{Done: true})
 }
 
-// paced lets through ten reports a second, and the last one.
+// paced lets through ten reports a second, one after the other, and the last one.
 func paced(report func(done, total int)) func(done, total int) {
 	var mu sync.Mutex
 	var last time.Time

@@ -22,23 +22,35 @@ import (
 // control serves the control socket and gives its path.
 func (f *fixture) control(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "r") // t.TempDir may be too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	path := filepath.Join(dir, "s")
+	path := socketPath(t)
 	f.serveControl(t, path)
 	return path
 }
 
 func (f *fixture) serveControl(t *testing.T, path string) {
 	t.Helper()
+	ln := listenUnix(t, path)
+	f.stop = background(t, func(ctx context.Context) error { return f.ServeControl(ctx, ln) })
+}
+
+// socketPath is a place for a socket.
+func socketPath(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "r") // t.TempDir may be too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return filepath.Join(dir, "s")
+}
+
+func listenUnix(t *testing.T, path string) net.Listener {
+	t.Helper()
 	ln, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.stop = background(t, func(ctx context.Context) error { return f.ServeControl(ctx, ln) })
+	return ln
 }
 
 func TestClient(t *testing.T) {
@@ -263,9 +275,7 @@ func TestBridgeSurvivesItsRouters(t *testing.T) {
 		if !strings.Contains(got, "elicitation/create") {
 			t.Fatalf("%s: question = %s", kind, got)
 		}
-		_, id, _ := strings.Cut(got, `"id":"`)
-		id, _, _ = strings.Cut(id, `"`)
-		fmt.Fprintln(up.w, `{"jsonrpc":"2.0","id":"`+id+`","result":{"action":"accept"}}`)
+		fmt.Fprintln(up.w, `{"jsonrpc":"2.0","id":"`+askedID(got)+`","result":{"action":"accept"}}`)
 		if got := next(); !strings.Contains(got, "accept") {
 			t.Fatalf("%s: result = %s", kind, got)
 		}

@@ -18,9 +18,9 @@ type core interface {
 	// *router.RequestError, for a tool that is neither a *catalog.RPCError, or the
 	// context's.
 	tool(ctx context.Context, name string, in input) (json.RawMessage, error)
-	// find answers a search with facts instead of text, to be marshalled, and with
-	// the same errors; explain adds why each hit stands where it stands.
-	find(ctx context.Context, arguments json.RawMessage, explain bool) (any, error)
+	// find answers a search with facts beside the text, and with the same errors;
+	// explain adds why each hit stands where it stands.
+	find(ctx context.Context, arguments json.RawMessage, explain bool) (router.SearchAnswer, error)
 }
 
 // input is what came with a call of one of the two tools.
@@ -53,12 +53,12 @@ func (p product) search(ctx context.Context, arguments json.RawMessage) (json.Ra
 	return found.ToolResult(), nil
 }
 
-func (p product) find(ctx context.Context, arguments json.RawMessage, explain bool) (any, error) {
+func (p product) find(ctx context.Context, arguments json.RawMessage, explain bool) (router.SearchAnswer, error) {
 	found, err := p.ask(ctx, arguments, explain)
 	if err == nil && found.IsError {
 		err = &router.RequestError{Msg: found.Text}
 	}
-	return found, err
+	return found.Answer(), err
 }
 
 func (p product) ask(ctx context.Context, arguments json.RawMessage, explain bool) (router.SearchResult, error) {

@@ -15,7 +15,6 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
-	"toolrouter/internal/catalog"
 	"toolrouter/router"
 )
 
@@ -225,15 +224,6 @@ func (e *Endpoint) listResult(m *message, modern bool) ([]byte, error) {
 	return append(out, '}'), nil
 }
 
-// appendAnswer appends the response to a request that was answered here.
-func appendAnswer(dst, id, result []byte, modern bool) []byte {
-	if !modern {
-		return appendResult(dst, id, result)
-	}
-	dst = append(append(append(dst, openReply...), id...), `,"result":`...)
-	return append(appendModern(dst, result), '}')
-}
-
 // Serve answers HTTP on a listener until ctx ends, and closes the listener. Then
 // it ends standing streams, waits for calls in flight up to DrainTimeout,
 // cancels the rest, and returns when all its goroutines have ended. The error is
@@ -300,21 +290,4 @@ func (e *Endpoint) drain(l *life, srv *http.Server) {
 	}
 	_ = srv.Close()
 	l.wait()
-}
-
-// statusFor is the HTTP status that goes with a JSON-RPC error.
-func statusFor(e *catalog.RPCError, modern bool) int {
-	switch e.Code {
-	case codeBusy:
-		return http.StatusTooManyRequests
-	case codeNoSession:
-		return http.StatusNotFound
-	case codeParse, codeInvalid, codeHeaderMismatch, codeVersion:
-		return http.StatusBadRequest
-	case codeParams:
-		if modern {
-			return http.StatusBadRequest
-		}
-	}
-	return http.StatusOK
 }

@@ -274,22 +274,6 @@ func TestSlowBodyIsCutOff(t *testing.T) {
 	}
 }
 
-func listenLoopback(t testing.TB) net.Listener {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ln
-}
-
-func serveOn(t *testing.T, f *fixture) {
-	t.Helper()
-	ln := listenLoopback(t)
-	f.addr = ln.Addr().String()
-	f.stop = background(t, func(ctx context.Context) error { return f.Serve(ctx, ln) })
-}
-
 func TestCallOutlivesTheBodyTime(t *testing.T) {
 	f := build(t, Options{})
 	f.bodyTime = 500 * time.Millisecond

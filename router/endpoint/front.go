@@ -99,7 +99,7 @@ func (e *Endpoint) readBody(w http.ResponseWriter, r *http.Request) ([]byte, boo
 		e.tooLarge(w)
 		return nil, false
 	}
-	body, err := readAll(http.MaxBytesReader(w, r.Body, e.opts.MaxBody), r.ContentLength, e.opts.MaxBody)
+	body, err := readAll(http.MaxBytesReader(w, r.Body, e.opts.MaxBody), r.ContentLength)
 	if err == nil {
 		// The deadline that front set, or the wait for a disconnect would run into it.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
@@ -122,20 +122,14 @@ func (e *Endpoint) tooLarge(w http.ResponseWriter) {
 		fmt.Sprintf("the body is over the limit of %d bytes, which %s", e.opts.MaxBody, maxBodyHint), "")
 }
 
-// readAll is io.ReadAll with a buffer of the announced size.
-func readAll(r io.Reader, announced, limit int64) ([]byte, error) {
-	if announced < 0 || announced > limit {
+// readAll is io.ReadAll with a buffer of the announced size, if one was announced.
+func readAll(r io.Reader, announced int64) ([]byte, error) {
+	if announced < 0 {
 		return io.ReadAll(r)
 	}
 	body := make([]byte, announced)
-	n, err := io.ReadFull(r, body)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	if announced == 0 {
-		err = nil
-	}
-	return body[:n], err
+	_, err := io.ReadFull(r, body)
+	return body, err
 }
 
 func isJSON(h http.Header) bool {

@@ -61,13 +61,13 @@ func FuzzAppendModern(f *testing.F) {
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		got := appendModern(nil, doc) // must not panic, whatever it is given
 		var before, after map[string]json.RawMessage
-		if json.Unmarshal(doc, &before) != nil || before == nil || checkKeys(doc) != nil || bytes.IndexByte(doc, '\\') >= 0 {
+		if json.Unmarshal(doc, &before) != nil || before == nil || checkObject(doc) != nil || bytes.IndexByte(doc, '\\') >= 0 {
 			return
 		}
 		if err := json.Unmarshal(got, &after); err != nil {
 			t.Fatalf("appendModern(%q) = %q: %v", doc, got, err)
 		}
-		if checkKeys(got) != nil {
+		if checkObject(got) != nil {
 			t.Errorf("appendModern(%q) = %q repeats a key", doc, got)
 		}
 		for key, value := range before {

@@ -180,13 +180,24 @@ type fixture struct {
 func start(t testing.TB, o Options) *fixture {
 	t.Helper()
 	f := build(t, o)
+	serveOn(t, f)
+	return f
+}
+
+func serveOn(t testing.TB, f *fixture) {
+	t.Helper()
+	ln := listenLoopback(t)
+	f.addr = ln.Addr().String()
+	f.stop = background(t, func(ctx context.Context) error { return f.Serve(ctx, ln) })
+}
+
+func listenLoopback(t testing.TB) net.Listener {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.addr = ln.Addr().String()
-	f.stop = background(t, func(ctx context.Context) error { return f.Serve(ctx, ln) })
-	return f
+	return ln
 }
 
 func build(t testing.TB, o Options) *fixture {
@@ -329,6 +340,13 @@ func eventsOf(stream io.Reader) iter.Seq[string] {
 			}
 		}
 	}
+}
+
+// askedID is the id of a question that a message asks.
+func askedID(msg string) string {
+	_, rest, _ := strings.Cut(msg, `"id":"`)
+	id, _, _ := strings.Cut(rest, `"`)
+	return id
 }
 
 func waitFor(t testing.TB, what string, ok func() bool) {

@@ -2,7 +2,10 @@ package endpoint
 
 import (
 	"context"
+	"errors"
 	"sync"
+
+	"toolrouter/internal/catalog"
 )
 
 // life is the time of one listener or connection, and the work that is done in
@@ -24,6 +27,17 @@ func newLife(ctx context.Context) *life {
 	l.stopping, l.stop = context.WithCancel(ctx)
 	l.hard, l.kill = context.WithCancelCause(context.WithoutCancel(ctx))
 	return l
+}
+
+// callError is what a client is told of a call in this life that has no result.
+func (l *life) callError(err error) *catalog.RPCError {
+	if !errors.Is(err, context.Canceled) {
+		return asRPC(err)
+	}
+	if cut, ok := errors.AsType[*catalog.RPCError](context.Cause(l.hard)); ok {
+		return cut
+	}
+	return rpcError(codeCancelled, "the call was cancelled")
 }
 
 // gate counts work and can be closed, which a WaitGroup cannot: nothing comes in

@@ -131,17 +131,6 @@ func (e *Endpoint) answerPost(w http.ResponseWriter, r *http.Request, q request)
 	out.finish(statusFor(rpc, q.modern), func(dst []byte) []byte { return appendError(dst, q.m.ID, rpc) })
 }
 
-// callError is what a client is told of a call in this life that has no result.
-func (l *life) callError(err error) *catalog.RPCError {
-	if !errors.Is(err, context.Canceled) {
-		return asRPC(err)
-	}
-	if cut, ok := errors.AsType[*catalog.RPCError](context.Cause(l.hard)); ok {
-		return cut
-	}
-	return rpcError(codeCancelled, "the call was cancelled")
-}
-
 // delegate hands a request to mcp-go's server. Its standing streams end when
 // serving does.
 func (e *Endpoint) delegate(w http.ResponseWriter, r *http.Request, body []byte, q request) {
@@ -272,6 +261,23 @@ func checkHeaders(h http.Header, m *message, version string) *catalog.RPCError {
 		return rpcError(codeHeaderMismatch, err.Error())
 	}
 	return nil
+}
+
+// statusFor is the HTTP status that goes with a JSON-RPC error.
+func statusFor(e *catalog.RPCError, modern bool) int {
+	switch e.Code {
+	case codeBusy:
+		return http.StatusTooManyRequests
+	case codeNoSession:
+		return http.StatusNotFound
+	case codeParse, codeInvalid, codeHeaderMismatch, codeVersion:
+		return http.StatusBadRequest
+	case codeParams:
+		if modern {
+			return http.StatusBadRequest
+		}
+	}
+	return http.StatusOK
 }
 
 // writeRPC answers with a JSON-RPC error.

@@ -27,43 +27,32 @@ func (m *message) isRequest() bool  { return m.Method != "" && m.ID != nil }
 func (m *message) isResponse() bool { return m.Method == "" && m.ID != nil }
 
 // parse checks a whole message and takes it apart in one pass; a batch of them is
-// errBatch, whatever is in it. It refuses what
-// parsers read differently: a key twice in one object, and in the envelope and
-// params a key that only after case folding equals one of the protocol's, or
-// that holds a control character.
+// errBatch, whatever is in it. It refuses what parsers read differently: a key
+// twice in one object, and in the envelope and params a key that only after case
+// folding equals one of the protocol's, or that holds a control character.
 func parse(doc []byte) (m message, err error) {
-	if !utf8.Valid(doc) {
-		return m, errors.New("not UTF-8")
-	}
-	s := newScanner(doc)
-	defer s.free()
-	s.space()
-	switch s.peek() {
-	case '{':
-		err = s.object(&m, inEnvelope)
-	case '[':
-		return m, errBatch
-	default:
-		return m, errors.New("a JSON object is wanted")
-	}
-	if err != nil {
-		return m, err
-	}
-	if s.space(); s.pos < len(doc) {
-		return m, s.bad("text after the end")
-	}
-	return m, nil
+	err = scan(doc, &m, inEnvelope)
+	return m, err
 }
 
-// checkKeys is parse for a body that is not JSON-RPC.
-func checkKeys(doc []byte) error {
+// checkObject is parse for an object that is no message.
+func checkObject(doc []byte) error { return scan(doc, nil, inData) }
+
+// scan goes over the one object that a document holds.
+func scan(doc []byte, m *message, in place) error {
 	if !utf8.Valid(doc) {
 		return errors.New("not UTF-8")
 	}
 	s := newScanner(doc)
 	defer s.free()
 	s.space()
-	if err := s.value(nil, inData); err != nil {
+	switch c := s.peek(); {
+	case c == '[' && in == inEnvelope:
+		return errBatch
+	case c != '{':
+		return errors.New("a JSON object is wanted")
+	}
+	if err := s.object(m, in); err != nil {
 		return err
 	}
 	if s.space(); s.pos < len(doc) {

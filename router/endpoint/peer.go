@@ -27,6 +27,8 @@ type peer struct {
 	box  *outbox
 	main *clientSession
 	work gate // calls, standing requests and pumps
+
+	listens atomic.Int32 // standing requests
 }
 
 // newPeer makes a peer whose messages go out through write. The caller runs its
@@ -169,14 +171,14 @@ const maxListens = 16
 // listen serves a standing subscriptions/listen until the client cancels it or
 // leaves, or the life stops.
 func (p *peer) listen(raw []byte, q request) {
-	if p.main.listens.Add(1) > maxListens {
-		p.main.listens.Add(-1)
+	if p.listens.Add(1) > maxListens {
+		p.listens.Add(-1)
 		p.refuse(q.m.ID, rpcError(codeBusy, "too many subscriptions on one connection"))
 		return
 	}
 	ctx, finish := q.cancellable(p.ctx)
 	ran := p.work.run(func() {
-		defer p.main.listens.Add(-1)
+		defer p.listens.Add(-1)
 		defer finish()
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
@@ -253,7 +255,6 @@ type clientSession struct {
 	sess    *session
 	notices chan mcp.JSONRPCNotification
 	ready   atomic.Bool
-	listens atomic.Int32
 
 	mu     sync.Mutex
 	level  mcp.LoggingLevel

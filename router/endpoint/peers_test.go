@@ -73,11 +73,14 @@ func sdkTransports(t *testing.T, f *fixture) map[string]func() sdk.Transport {
 }
 
 // stdio serves one stdio client and gives its ends.
-func (f *fixture) stdio(t testing.TB) (io.ReadCloser, io.WriteCloser) {
+func (f *fixture) stdio(t testing.TB) (io.ReadCloser, io.WriteCloser) { return piping(t, f.ServeStdio) }
+
+// piping lets serve talk to a client by pipes and gives the client's ends.
+func piping(t testing.TB, serve func(ctx context.Context, in io.Reader, out io.Writer) error) (io.ReadCloser, io.WriteCloser) {
 	up, down := newPipe(), newPipe()
 	stop := background(t, func(ctx context.Context) error {
 		defer down.w.Close()
-		return f.ServeStdio(ctx, up.r, down.w)
+		return serve(ctx, up.r, down.w)
 	})
 	t.Cleanup(func() {
 		up.w.Close()
@@ -260,16 +263,10 @@ func TestClientsAreToldApart(t *testing.T) {
 	f := start(t, Options{})
 	kinds := sdkTransports(t, f)
 	kinds["bridge"] = func() sdk.Transport {
-		up, down := newPipe(), newPipe()
-		stop := background(t, func(ctx context.Context) error {
-			defer down.w.Close()
-			return NewBridge(up.r, down.w).Host(ctx, f.Endpoint)
+		r, w := piping(t, func(ctx context.Context, in io.Reader, out io.Writer) error {
+			return NewBridge(in, out).Host(ctx, f.Endpoint)
 		})
-		t.Cleanup(func() {
-			up.w.Close()
-			_ = stop()
-		})
-		return &sdk.IOTransport{Reader: down.r, Writer: up.w}
+		return &sdk.IOTransport{Reader: r, Writer: w}
 	}
 	whose := func(t *testing.T, s *sdk.ClientSession) any {
 		t.Helper()

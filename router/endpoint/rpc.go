@@ -64,12 +64,14 @@ const (
 	openNotice = `{"jsonrpc":"2.0","method":`
 )
 
-// appendResult appends a response around a result's own bytes.
-func appendResult(dst, id, result []byte) []byte {
-	dst = append(dst, openReply...)
-	dst = append(dst, id...)
-	dst = append(dst, `,"result":`...)
-	dst = append(dst, result...)
+// appendAnswer appends the response to a request that was answered here.
+func appendAnswer(dst, id, result []byte, modern bool) []byte {
+	dst = append(append(append(dst, openReply...), id...), `,"result":`...)
+	if modern {
+		dst = appendModern(dst, result)
+	} else {
+		dst = append(dst, result...)
+	}
 	return append(dst, '}')
 }
 

@@ -6,12 +6,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
 	"toolrouter/internal/catalog"
+	"toolrouter/router"
 )
 
 const (
@@ -204,7 +206,7 @@ func capability(name string) capabilities {
 
 // readCapabilities reads a capabilities object of a client.
 func readCapabilities(raw []byte) (c capabilities, ok bool) {
-	ok = each(raw, func(key []byte, start, end int) bool {
+	ok = router.EachMember(raw, func(key []byte, start, end int) bool {
 		if raw[start] == '{' {
 			c |= capability(string(key))
 		}
@@ -236,14 +238,8 @@ const (
 
 var levelNames = [...]string{"debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"}
 
-func readLevel(name string) logLevel {
-	for i, n := range levelNames {
-		if n == name {
-			return logLevel(i)
-		}
-	}
-	return levelNone
-}
+// readLevel gives levelNone for a name that is none.
+func readLevel(name string) logLevel { return logLevel(slices.Index(levelNames[:], name)) }
 
 // String is the level's name in the protocol, "" for none.
 func (l logLevel) String() string {

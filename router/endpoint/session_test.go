@@ -17,8 +17,7 @@ func (f *fixture) legacyStream(t *testing.T, session, tool string) (*bufio.Scann
 	resp := f.send(t, http.MethodPost, "/mcp", callBody("5", tool, `{}`, ""), headerSession, session)
 	lines := bufio.NewScanner(resp.Body)
 	for lines.Scan() {
-		if _, rest, ok := strings.Cut(lines.Text(), `"id":"`); ok {
-			id, _, _ := strings.Cut(rest, `"`)
+		if id := askedID(lines.Text()); id != "" {
 			return lines, id
 		}
 	}

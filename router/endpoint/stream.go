@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 )
 
 var (
@@ -24,7 +23,6 @@ type reply struct {
 	box   *outbox // nil until something was sent
 	done  bool
 	wrote sync.WaitGroup
-	lost  atomic.Bool // the client could not be written to
 }
 
 func newReply(w http.ResponseWriter, r *http.Request) *reply {
@@ -66,11 +64,7 @@ func (r *reply) begin() {
 	h["Content-Type"], h["Cache-Control"] = sseType, noCache
 	r.w.WriteHeader(http.StatusOK)
 	r.box = newOutbox(func(msg []byte) error { return writeEvent(r.w, "message", msg) })
-	r.wrote.Go(func() {
-		if r.box.run() != nil {
-			r.lost.Store(true)
-		}
-	})
+	r.wrote.Go(func() { _ = r.box.run() }) // finish asks the box
 }
 
 // finish sends the last message, built into buf by build, and returns when all
@@ -83,7 +77,7 @@ func (r *reply) finish(status int, build func(dst []byte) []byte) {
 	if box != nil {
 		box.close()
 		r.wrote.Wait()
-		if r.lost.Load() {
+		if box.broken() {
 			return
 		}
 	}
