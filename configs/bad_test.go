@@ -33,9 +33,7 @@ func TestBadFiles(t *testing.T) {
 			}
 			got := err.Error() + "\n"
 			if *update {
-				if err := os.WriteFile(path+".want", []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
+				must(t, os.WriteFile(path+".want", []byte(got), 0o644))
 			}
 			if diff := cmp.Diff(read(t, path+".want"), got); diff != "" {
 				t.Errorf("messages differ (-want +got):\n%s", diff)

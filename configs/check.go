@@ -195,7 +195,7 @@ func (l *loader) leadsNowhere(err error) string {
 	if l.server == "" {
 		return text
 	}
-	if errors.Is(err, errUnset) && l.source == SourceYAML && l.origin["servers"] == "" && checkName(l.server) == nil {
+	if errors.Is(err, errUnset) && l.source == SourceYAML && l.origin["servers"] == "" && catalog.CheckServerName(l.server) == nil {
 		text += fmt.Sprintf(", or \"router disable %s\"", l.server)
 	}
 	return "server " + clip(l.server) + ": " + text

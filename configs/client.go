@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"toolrouter/internal/catalog"
 )
 
 // A client's file is rewritten, as a tree, to our own keys; from there on it
@@ -116,10 +118,10 @@ func serverNames(servers *yaml.Node) map[string]string {
 			if _, named := names[key]; named || (name == key) != legal {
 				continue
 			}
-			if taken[publicName(name)] {
+			if taken[catalog.PublicServer(name)] {
 				name = hashedName(name, key)
 			}
-			names[key], taken[publicName(name)] = name, true
+			names[key], taken[catalog.PublicServer(name)] = name, true
 		}
 	}
 	return names
@@ -128,7 +130,7 @@ func serverNames(servers *yaml.Node) map[string]string {
 // hashedName is name, shortened if need be, with a hash of text at the end.
 func hashedName(name, text string) string {
 	suffix := "-" + shortHash(text)
-	return strings.TrimRight(name[:min(len(name), maxName-len(suffix))], "-._") + suffix
+	return strings.TrimRight(name[:min(len(name), catalog.MaxServerName-len(suffix))], "-._") + suffix
 }
 
 func (l *loader) warn(format string, args ...any) {
@@ -243,13 +245,10 @@ func (c *client) entry(key, val *yaml.Node, name string) *yaml.Node {
 	return e.out
 }
 
-// maxName is the longest that a server's name may be.
-const maxName = 32
-
 // legalName makes a server's name of any text: lower case, a dash for every
 // character that a name cannot have. The same text always gives the same name.
 func legalName(text string) string {
-	if checkName(text) == nil {
+	if catalog.CheckServerName(text) == nil {
 		return text
 	}
 	name := strings.Map(func(r rune) rune {
@@ -259,8 +258,8 @@ func legalName(text string) string {
 		return '-'
 	}, strings.ToLower(strings.TrimSpace(text)))
 	name = strings.TrimLeft(name, "-._")
-	name = strings.TrimRight(name[:min(len(name), maxName)], "-._")
-	if checkName(name) != nil {
+	name = strings.TrimRight(name[:min(len(name), catalog.MaxServerName)], "-._")
+	if catalog.CheckServerName(name) != nil {
 		return "server-" + shortHash(text)
 	}
 	return name

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"toolrouter/internal/catalog"
 )
 
 const claudeFile = `{
@@ -126,7 +128,7 @@ func TestLegalName(t *testing.T) {
 		if got != want && !strings.HasPrefix(want, "server-") {
 			t.Errorf("legalName(%q) = %q, want %q", in, got, want)
 		}
-		if checkName(got) != nil || legalName(got) != got {
+		if catalog.CheckServerName(got) != nil || legalName(got) != got {
 			t.Errorf("legalName(%q) = %q is not legal, or not its own", in, got)
 		}
 	}
@@ -135,8 +137,8 @@ func TestLegalName(t *testing.T) {
 func FuzzLegalName(f *testing.F) {
 	f.Add("._a..b__")
 	f.Fuzz(func(t *testing.T, s string) {
-		if got := legalName(s); checkName(got) != nil {
-			t.Errorf("legalName(%q) = %q: %v", s, got, checkName(got))
+		if got := legalName(s); catalog.CheckServerName(got) != nil {
+			t.Errorf("legalName(%q) = %q: %v", s, got, catalog.CheckServerName(got))
 		}
 	})
 }

@@ -70,14 +70,15 @@ type Source string
 
 // The kinds of files.
 const (
-	SourceNone    Source = "none"       // there is no file: defaults
-	SourceYAML    Source = "yaml"       // our own keys, as YAML: the kind that Add, Remove and SetDisabled edit
-	SourceJSON    Source = "json"       // our own keys, as JSON
-	SourceTOML    Source = "toml"       // our own keys, as TOML
-	SourceClient  Source = "mcpServers" // Claude Desktop, Claude Code, Cursor and others
-	SourceVSCode  Source = "vscode"     // VS Code's mcp.json, or settings.json with mcp.servers
-	defaultListen        = "127.0.0.1:7411"
+	SourceNone   Source = "none"       // there is no file: defaults
+	SourceYAML   Source = "yaml"       // our own keys, as YAML: the kind that Add, Remove and SetDisabled edit
+	SourceJSON   Source = "json"       // our own keys, as JSON
+	SourceTOML   Source = "toml"       // our own keys, as TOML
+	SourceClient Source = "mcpServers" // Claude Desktop, Claude Code, Cursor and others
+	SourceVSCode Source = "vscode"     // VS Code's mcp.json, or settings.json with mcp.servers
 )
+
+const defaultListen = "127.0.0.1:7411"
 
 // Default gives the config of an empty file, without a state directory.
 func Default() *Config {

@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"toolrouter/internal/catalog"
 )
 
 var (
@@ -120,9 +122,7 @@ func editTarget(path string, create bool) (string, error) {
 	if !create || !errors.Is(err, fs.ErrNotExist) {
 		return target, err
 	}
-	if target, err = linkTarget(path); err != nil {
-		return "", err
-	}
+	target = linkTarget(path)
 	return target, os.MkdirAll(filepath.Dir(target), 0o700)
 }
 
@@ -157,15 +157,15 @@ func editLocked(path, target string, create bool, change func(*yamlFile) ([]byte
 
 // linkTarget gives where a file that does not exist yet is to be made: at the
 // end of the link if the path is one.
-func linkTarget(path string) (string, error) {
+func linkTarget(path string) string {
 	to, err := os.Readlink(path)
 	switch {
 	case err != nil:
-		return path, nil // no link
+		return path // no link
 	case filepath.IsAbs(to):
-		return to, nil
+		return to
 	}
-	return filepath.Join(filepath.Dir(path), to), nil
+	return filepath.Join(filepath.Dir(path), to)
 }
 
 // header begins a new file.
@@ -196,11 +196,11 @@ func openYAML(path string, src []byte) (*yamlFile, error) {
 		return nil, fmt.Errorf("%s is not UTF-8: %w", path, ErrNotEditable)
 	}
 	root, err := parseDocument(src)
-	if err == nil && root != nil && isNull(root) {
-		root = nil
-	}
 	if err != nil {
 		return nil, unreadable(path, err)
+	}
+	if root != nil && isNull(root) {
+		root = nil
 	}
 	f := &yamlFile{path: path, src: src, root: root, lines: splitLines(src)}
 	if f.plain, err = parseYAML(src); err != nil {
@@ -215,23 +215,11 @@ func openYAML(path string, src []byte) (*yamlFile, error) {
 	return f, f.findList()
 }
 
-func unreadable(path string, err error) error {
-	m := Mistake{File: path, Text: err.Error()}
-	if at, ok := errors.AsType[*syntaxError](err); ok {
-		m.Line, m.Col = at.line, at.col
-	}
-	return Mistakes{m}
-}
+func unreadable(path string, err error) error { return Mistakes{unparsed(path, err)} }
 
 func (f *yamlFile) findList() error {
-	if f.root == nil {
-		return nil
-	}
-	for i := 0; f.root.Kind == yaml.MappingNode && i+1 < len(f.root.Content); i += 2 {
-		if strings.EqualFold(f.root.Content[i].Value, "servers") {
-			f.key, f.list = f.root.Content[i], f.root.Content[i+1]
-			break
-		}
+	if i := findPair(f.root, "servers"); i >= 0 {
+		f.key, f.list = f.root.Content[i], f.root.Content[i+1]
 	}
 	if f.list != nil && f.list.Kind != yaml.SequenceNode && !isNull(f.list) {
 		return f.byHand("servers is not written as a list")
@@ -262,7 +250,7 @@ func nameOf(item *yaml.Node) string {
 
 // sameName reports whether two servers would share their tools' public names.
 func sameName(a, b string) bool {
-	return publicName(a) == publicName(b)
+	return catalog.PublicServer(a) == catalog.PublicServer(b)
 }
 
 // index finds the one server of a name.

@@ -51,14 +51,13 @@ func TestEditGolden(t *testing.T) {
 			}
 			before := string(a.Files[0].Data)
 			path := write(t, "config.yaml", before)
-			wantName, got := "out", ""
-			if err := runEdit(path, string(a.Comment)); err != nil {
-				wantName, got = "error", strings.ReplaceAll(err.Error(), path, "config.yaml")+"\n"
-				if read(t, path) != before {
+			err = runEdit(path, string(a.Comment))
+			wantName, got := "out", read(t, path)
+			if err != nil {
+				if got != before {
 					t.Error("the file changed in spite of the error")
 				}
-			} else {
-				got = read(t, path)
+				wantName, got = "error", strings.ReplaceAll(err.Error(), path, "config.yaml")+"\n"
 			}
 			if *update {
 				a.Files = append(a.Files[:1], txtar.File{Name: wantName, Data: []byte(got)})

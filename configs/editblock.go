@@ -265,7 +265,7 @@ func (f *yamlFile) setDisabled(i int, disabled bool) ([]byte, error) {
 	if name < 0 {
 		return nil, f.byHand("the server's name is written with an alias")
 	}
-	if off >= 0 && findPair(&yaml.Node{Content: item.Content[off+2:]}, "disabled") >= 0 {
+	if off >= 0 && findPair(&yaml.Node{Kind: yaml.MappingNode, Content: item.Content[off+2:]}, "disabled") >= 0 {
 		return nil, f.byHand("disabled is said twice")
 	}
 	if off < 0 {
@@ -278,16 +278,6 @@ func (f *yamlFile) setDisabled(i int, disabled bool) ([]byte, error) {
 		return f.insertDisabled(item, name)
 	}
 	return f.changeDisabled(item, name, off, disabled)
-}
-
-// findPair gives the index of a key in a mapping as it is written, or -1.
-func findPair(n *yaml.Node, key string) int {
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if strings.EqualFold(n.Content[i].Value, key) {
-			return i
-		}
-	}
-	return -1
 }
 
 const disabledPair = "disabled: true"

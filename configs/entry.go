@@ -2,6 +2,7 @@ package configs
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"regexp"
 	"slices"
@@ -37,12 +38,8 @@ func (s Server) pairs() []pair {
 	return slices.DeleteFunc(all, func(p pair) bool { return p.text == "" && len(p.list) == 0 })
 }
 
-func (s Server) transport() string {
-	if s.Transport != "" {
-		return s.Transport
-	}
-	return s.Type
-}
+// transport is the transport under either of its names.
+func (s Server) transport() string { return cmp.Or(s.Transport, s.Type) }
 
 func durationText(d Duration) string {
 	if d == 0 {

@@ -1,9 +1,9 @@
 package configs
 
 import (
-	"os"
 	"reflect"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,14 +14,8 @@ import (
 // The example shows every key, with the value that holds without it.
 func TestExampleIsTheDefault(t *testing.T) {
 	env := []string{"HOME=/home/u"}
-	got, err := Load(LoadOptions{Path: "examples/config.yaml", Environ: env})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, err := Load(LoadOptions{Environ: env})
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := load(t, LoadOptions{Path: "examples/config.yaml", Environ: env})
+	want := load(t, LoadOptions{Environ: env})
 	ignore := cmpopts.IgnoreFields(Config{}, "Path", "Source", "Digest", "Reads", "expanded")
 	if diff := cmp.Diff(want, got, ignore); diff != "" {
 		t.Errorf("the example differs from the defaults (-default +example):\n%s", diff)
@@ -32,25 +26,17 @@ func TestExampleIsTheDefault(t *testing.T) {
 }
 
 func TestExampleHasEveryKey(t *testing.T) {
-	src, err := os.ReadFile("examples/config.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	src := read(t, "examples/config.yaml")
 	// Uncommenting the servers must give a file that loads.
-	servers := regexp.MustCompile(`(?m)^#  `).ReplaceAllString(string(src), "  ")
-	servers = regexp.MustCompile(`servers: \[\]`).ReplaceAllString(servers, "servers:")
+	servers := regexp.MustCompile(`(?m)^#  `).ReplaceAllString(src, "  ")
+	servers = strings.Replace(servers, "servers: []", "servers:", 1)
 	path := write(t, "config.yaml", servers)
-	c, err := Load(LoadOptions{Path: path, Environ: []string{"HOME=/home/u", "GITHUB_TOKEN=t"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := load(t, LoadOptions{Path: path, Environ: []string{"HOME=/home/u", "GITHUB_TOKEN=t"}})
 	if len(c.Servers) != 2 {
 		t.Errorf("%d servers, want 2", len(c.Servers))
 	}
 	root, err := parseYAML([]byte(servers))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	for f := range fieldsSeq(reflect.TypeFor[Config]()) {
 		n := field(root, keyName(f))
 		if n == nil {

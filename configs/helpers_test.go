@@ -10,17 +10,30 @@ import (
 func write(t testing.TB, name, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.WriteFile(path, []byte(text), 0o600))
 	return path
 }
 
 func read(t testing.TB, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
+	must(t, err)
+	return string(text)
+}
+
+func load(t testing.TB, o LoadOptions) *Config {
+	t.Helper()
+	if o.Environ == nil {
+		o.Environ = []string{"HOME=/home/u"}
+	}
+	c, err := Load(o)
+	must(t, err)
+	return c
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(text)
 }

@@ -75,6 +75,13 @@ func commentEnd(src []byte, i int) (int, error) {
 	return i + 2 + n + 2, nil
 }
 
+// place turns an offset into line and column, both from 1; a column counts
+// characters.
+func place(src []byte, offset int) (line, col int) {
+	start := bytes.LastIndexByte(src[:offset], '\n') + 1
+	return 1 + bytes.Count(src[:start], []byte("\n")), 1 + utf8.RuneCount(src[start:offset])
+}
+
 // blank overwrites all but line ends.
 func blank(b []byte) {
 	for i, c := range b {

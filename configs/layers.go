@@ -152,13 +152,17 @@ func parseText(t reflect.Type, text string) (any, error) {
 		}
 		return x, nil
 	case t.Kind() == reflect.Slice:
-		var list []string
-		for item := range strings.SplitSeq(text, ",") {
-			if item = strings.TrimSpace(item); item != "" {
-				list = append(list, item)
-			}
-		}
-		return list, nil
+		return betweenCommas(text), nil
 	}
 	return text, nil
+}
+
+// betweenCommas gives the texts of a list that is written with commas.
+func betweenCommas(text string) (list []string) {
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			list = append(list, item)
+		}
+	}
+	return list
 }

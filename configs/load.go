@@ -153,7 +153,7 @@ func (l *loader) parse(src []byte) {
 	}
 	root, err := parsers[l.source](trimBOM(src))
 	if err != nil {
-		l.syntax(err)
+		l.mistakes = append(l.mistakes, unparsed(l.file, err))
 		return
 	}
 	if root.Kind != yaml.MappingNode {
@@ -163,12 +163,13 @@ func (l *loader) parse(src []byte) {
 	l.root = root
 }
 
-func (l *loader) syntax(err error) {
-	m := Mistake{File: l.file, Text: err.Error()}
+// unparsed is the mistake of a file that could not be made a tree.
+func unparsed(file string, err error) Mistake {
+	m := Mistake{File: file, Text: err.Error()}
 	if at, ok := errors.AsType[*syntaxError](err); ok {
 		m.Line, m.Col = at.line, at.col
 	}
-	l.mistakes = append(l.mistakes, m)
+	return m
 }
 
 // dir is where relative paths in the file begin.

@@ -15,18 +15,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func load(t *testing.T, o LoadOptions) *Config {
-	t.Helper()
-	if o.Environ == nil {
-		o.Environ = []string{"HOME=/home/u"}
-	}
-	c, err := Load(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
 func TestNoFile(t *testing.T) {
 	home := t.TempDir()
 	c := load(t, LoadOptions{Environ: []string{"HOME=" + home, "XDG_STATE_HOME=/state"}})
@@ -293,13 +281,6 @@ func TestFormatsAgree(t *testing.T) {
 		if c.Digest != FileDigest(c.Path) || (c.Digest == first.Digest) != (name == "c.yaml") {
 			t.Errorf("%s: digest %q, of the file %q", name, c.Digest, FileDigest(c.Path))
 		}
-	}
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 
@@ -20,7 +19,6 @@ const hidden = "…"
 func (c *Config) Redacted() *Config {
 	type plain Config
 	out := *c
-	out.expanded = maps.Clone(c.expanded)
 	out.Search.Embedder = c.Search.Embedder.redacted()
 	out.Servers = make([]Server, len(c.Servers))
 	for i, s := range c.Servers {

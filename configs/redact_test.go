@@ -48,7 +48,7 @@ func TestHideURL(t *testing.T) {
 		"https://mcp.example.com/api/mcp-server-2024/sse":            "https://mcp.example.com/api/mcp-server-2024/sse",
 		"https://h/s/sk_live_abcdefgh/mcp":                           "https://h/s/…/mcp",
 		"https://h/api/3f2504e0-4f89-11d3-9a0c-0305e82c3301/sse":     "https://h/api/…/sse",
-		"https://h/hook/T00000000/B0/XXXXXXXXabcd1234XXXXXXXX?x=y#z": "https://h/hook/T00000000/B0/…?…",
+		"https://h/hook/T00000000/B0/notarealkey1234notakey00?x=y#z": "https://h/hook/T00000000/B0/…?…",
 		"https://u:p@h/mcp":                                          "https://h/mcp?…",
 	} {
 		if got := hideURL(raw); got != want {

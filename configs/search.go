@@ -87,11 +87,7 @@ func (c *Config) Words() map[catalog.ID]catalog.Words {
 			tool, list, _ := strings.Cut(entry, "=")
 			id := catalog.ID{Server: s.Name, Tool: strings.TrimSpace(tool)}
 			w := all[id]
-			for alias := range strings.SplitSeq(list, ",") {
-				if alias = strings.TrimSpace(alias); alias != "" {
-					w.Aliases = append(w.Aliases, alias)
-				}
-			}
+			w.Aliases = append(w.Aliases, betweenCommas(list)...)
 			all[id] = w
 		}
 	}

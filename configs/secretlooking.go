@@ -13,6 +13,8 @@ import (
 // costs a key.
 
 var (
+	// secretive is in the names of what is secret.
+	secretive = regexp.MustCompile(`(?i)key|token|secret|passw|auth|cookie|credential`)
 	// secretPrefix begins the keys of well-known services.
 	secretPrefix = regexp.MustCompile(`^(?:sk|pk|rk)[-_]|^gh[a-z]_|^github_pat_|^glpat-|^xox[a-z]-|^AKIA|^eyJ|^npm_|^hf_|^AIza`)
 	uuid         = regexp.MustCompile(`(?i)^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)

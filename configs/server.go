@@ -44,8 +44,7 @@ var transports = map[string]string{
 
 // settle replaces spellings by the one that the rest of the program knows.
 func (s *Server) settle(base func(string) string) {
-	s.Transport = cmp.Or(s.Transport, s.Type)
-	s.Type = ""
+	s.Transport, s.Type = s.transport(), ""
 	if known, ok := transports[strings.ToLower(s.Transport)]; ok {
 		s.Transport = known
 	}

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -184,15 +183,23 @@ func (p *plainer) merge(n, out *yaml.Node, depth int) error {
 	return nil
 }
 
-// field finds the value of a key, in any letter case, nil if there is none.
-func field(n *yaml.Node, name string) *yaml.Node {
+// findPair gives the index of a key, in any letter case, or -1.
+func findPair(n *yaml.Node, name string) int {
 	if n == nil || n.Kind != yaml.MappingNode {
-		return nil
+		return -1
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if strings.EqualFold(n.Content[i].Value, name) {
-			return n.Content[i+1]
+			return i
 		}
+	}
+	return -1
+}
+
+// field finds the value of a key, in any letter case, nil if there is none.
+func field(n *yaml.Node, name string) *yaml.Node {
+	if i := findPair(n, name); i >= 0 {
+		return n.Content[i+1]
 	}
 	return nil
 }
@@ -212,11 +219,9 @@ func put(n *yaml.Node, path string, val *yaml.Node) {
 		put(within, rest, val)
 		val = within
 	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if strings.EqualFold(n.Content[i].Value, key) {
-			n.Content[i+1] = val
-			return
-		}
+	if i := findPair(n, key); i >= 0 {
+		n.Content[i+1] = val
+		return
 	}
 	n.Content = append(n.Content, scalar(val, "!!str", key), val)
 }
@@ -230,12 +235,4 @@ func scalar(like *yaml.Node, tag, value string) *yaml.Node {
 		n.Style = yaml.DoubleQuotedStyle
 	}
 	return n
-}
-
-// place turns an offset into line and column, both from 1; a column counts
-// characters.
-func place(src []byte, offset int) (line, col int) {
-	before := src[:min(max(offset, 0), len(src))]
-	start := bytes.LastIndexByte(before, '\n') + 1
-	return 1 + bytes.Count(before, []byte("\n")), 1 + utf8.RuneCount(before[start:])
 }

@@ -96,7 +96,7 @@ func (c *Config) checkNames(report reporter) {
 		if s.Name == "" {
 			continue
 		}
-		public := publicName(s.Name)
+		public := catalog.PublicServer(s.Name)
 		path := fmt.Sprintf("servers[%d].name", i)
 		switch other, taken := first[public]; {
 		case taken && other == s.Name:
@@ -108,9 +108,6 @@ func (c *Config) checkNames(report reporter) {
 		}
 	}
 }
-
-// publicName is a server's part of the names of its tools.
-func publicName(name string) string { return strings.ReplaceAll(name, ".", "_") }
 
 // specMistake splits what upstream.Spec.Validate says: the key, then the rest.
 var specMistake = regexp.MustCompile(`(?s)^([a-z_]+(?:\[\d+\])?): (.*)$`)
@@ -209,12 +206,7 @@ func (l *loader) holdsSecret(i int, s Server) bool {
 	return secret("env", s.Env) || secret("headers", s.Headers)
 }
 
-var secretive = regexp.MustCompile(`(?i)key|token|secret|passw|auth|cookie|credential`)
-
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
-
-// checkName keeps catalog's rule for names in one place for this package.
-func checkName(name string) error { return catalog.CheckServerName(name) }

@@ -82,7 +82,7 @@ func Open(path string, o Options) (*Store, error) {
 		if moveErr := moveAside(path, aside); moveErr != nil {
 			return nil, fmt.Errorf("state file %s is damaged (%w) and cannot be moved aside: %w", path, err, moveErr)
 		}
-		o.Log.Warn("state file was damaged: moved aside, backends are listed again", "file", path, "aside", aside, "err", err)
+		o.Log.Warn("state file was damaged: moved aside, servers are listed again", "file", path, "aside", aside, "err", err)
 		db, err = openFile(path)
 	}
 	if err != nil {

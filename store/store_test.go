@@ -1,11 +1,9 @@
 package store
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -395,7 +393,7 @@ func TestOldRecordIsReadFromItsDefinition(t *testing.T) {
 
 func TestVectors(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "catalog.db"))
-	ctx := context.Background()
+	ctx := t.Context()
 	for _, model := range []string{"m1", "m2"} {
 		if err := s.PutVectors(ctx, model, map[string][]byte{"h1": {1}, "h2": {2}}); err != nil {
 			t.Fatal(err)
@@ -427,11 +425,7 @@ func FuzzDecodeTool(f *testing.F) {
 }
 
 func BenchmarkLoad(b *testing.B) {
-	s, err := Open(filepath.Join(b.TempDir(), "catalog.db"), Options{Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer s.Close()
+	s := open(b, filepath.Join(b.TempDir(), "catalog.db"))
 	for server := range 100 {
 		var tools []*catalog.Tool
 		for i := range 46 {

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"errors"
 	"math/rand/v2"
 	"time"
 )
@@ -27,3 +28,23 @@ func (b *backoff) next() time.Duration {
 }
 
 func (b *backoff) reset() { b.failures = 0 }
+
+// after gives the delay after a failure.
+func (b *backoff) after(err error) time.Duration {
+	if rarely(err) {
+		return maxDelay
+	}
+	return b.next()
+}
+
+// rarely reports whether a failure will not mend itself, so that another try
+// comes late.
+func rarely(err error) bool {
+	return errors.As(err, new(*permanentError)) || errors.As(err, new(*signInError))
+}
+
+// permanentError is a failure that trying again soon will not mend.
+type permanentError struct{ err error }
+
+func (e *permanentError) Error() string { return e.err.Error() }
+func (e *permanentError) Unwrap() error { return e.err }

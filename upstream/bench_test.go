@@ -3,7 +3,6 @@ package upstream
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
 	"net/http/httptest"
 	"testing"
 
@@ -58,7 +57,7 @@ func benchDirect(b *testing.B, s Spec) {
 	if s.stdio() {
 		t = transport.NewStdioWithOptions(s.Command[0], s.Env, nil)
 	} else {
-		h, err := transport.NewStreamableHTTP(s.URL, transport.WithHTTPBasicClient(newHTTPClient(nil, nil)), transport.WithHTTPLogger(slog.New(slog.DiscardHandler)))
+		h, err := transport.NewStreamableHTTP(s.URL, transport.WithHTTPBasicClient(newHTTPClient(nil, nil)), transport.WithHTTPLogger(quiet))
 		if err != nil {
 			b.Fatal(err)
 		}

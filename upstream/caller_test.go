@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -51,21 +52,17 @@ func TestQuestions(t *testing.T) {
 			f.await("s", catalog.Ready)
 			f.growsUntilTold() // over HTTP it asks on the standing stream, which is open now
 			for tool, want := range map[string]string{"elicit": "accept map[name:Ada]", "sample": "m1", "roots": "2"} {
-				call := toolCall(tool, `{}`)
-				call.Caller = &asker{can: everything, answer: answers}
-				if got := f.must(call); got != want {
+				if got := f.must(callFor(&asker{can: everything, answer: answers}, tool, `{}`)); got != want {
 					t.Errorf("%s = %q, want %q", tool, got, want)
 				}
 			}
-			call := toolCall("elicit", `{}`)
-			call.Caller = &asker{}
-			if got := f.must(call); !strings.Contains(got, "has no elicitation") && !strings.Contains(got, "whose client has elicitation") {
+			if got := f.must(callFor(&asker{}, "elicit", `{}`)); !strings.Contains(got, "has no elicitation") && !strings.Contains(got, "whose client has elicitation") {
 				t.Errorf("elicit without the capability = %q", got)
 			}
-			call.Caller = &asker{can: everything, answer: func(context.Context, string, json.RawMessage) (json.RawMessage, error) {
+			leaves := &asker{can: everything, answer: func(context.Context, string, json.RawMessage) (json.RawMessage, error) {
 				return nil, &catalog.RPCError{Code: -1, Message: "user went away"}
 			}}
-			if got := f.must(call); !strings.Contains(got, "user went away") {
+			if got := f.must(callFor(leaves, "elicit", `{}`)); !strings.Contains(got, "user went away") {
 				t.Errorf("elicit with an error = %q", got)
 			}
 			if got := f.must(toolCall("roots", `{}`)); !strings.Contains(got, "whose client has roots") {
@@ -78,13 +75,10 @@ func TestQuestions(t *testing.T) {
 func TestQuestionsOverSSE(t *testing.T) {
 	f := start(t, Options{}, Spec{Name: "s", URL: listen(t, officialSSE()).URL, Transport: TransportSSE})
 	f.await("s", catalog.Ready)
-	call := toolCall("elicit", `{}`)
-	call.Caller = &asker{can: everything, answer: answers}
-	if got := f.must(call); got != "accept" {
+	if got := f.must(callFor(&asker{can: everything, answer: answers}, "elicit", `{}`)); got != "accept" {
 		t.Errorf("elicit = %q", got)
 	}
-	call.Caller = &asker{}
-	if got := f.must(call); !strings.Contains(got, "whose client has elicitation") {
+	if got := f.must(callFor(&asker{}, "elicit", `{}`)); !strings.Contains(got, "whose client has elicitation") {
 		t.Errorf("elicit without the capability = %q", got)
 	}
 }
@@ -104,8 +98,8 @@ func officialSSE() http.Handler {
 	return sdk.NewSSEHandler(func(*http.Request) *sdk.Server { return s }, nil)
 }
 
-// TestAmbiguousQuestion has two calls under way on one process: whose client is
-// asked must not be guessed. Roots are the client's, whichever of its calls asks.
+// TestAmbiguousQuestion has two calls under way on one process: which client is
+// asked must not be guessed. It is clear if both are of one.
 func TestAmbiguousQuestion(t *testing.T) {
 	f := start(t, Options{}, legacySpecs(t)["stdio"])
 	f.await("s", catalog.Ready)
@@ -116,15 +110,17 @@ func TestAmbiguousQuestion(t *testing.T) {
 		want   string
 	}{
 		{"elicit", 2, "not clear whose client"},
-		{"elicit", 1, "not clear whose client"},
+		{"elicit", nil, "not clear whose client"},
+		{"elicit", 1, "accept map[name:Ada]"},
+		{"sample", 2, "not clear whose client"},
+		{"sample", 1, "m1"},
 		{"roots", 2, "not clear whose client"},
 		{"roots", nil, "not clear whose client"},
 		{"roots", 1, "2"},
 	}
 	for _, tt := range tests {
-		call := toolCall(tt.tool, `{}`)
-		call.Caller = &asker{can: everything, answer: answers, client: tt.client}
-		if got := f.must(call); !strings.Contains(got, tt.want) {
+		a := &asker{can: everything, answer: answers, client: tt.client}
+		if got := f.must(callFor(a, tt.tool, `{}`)); !strings.Contains(got, tt.want) {
 			t.Errorf("%s of client %v = %q, want %q", tt.tool, tt.client, got, tt.want)
 		}
 	}
@@ -134,8 +130,7 @@ func TestAmbiguousQuestion(t *testing.T) {
 func (f *fixture) hold(caller catalog.Caller) (end func()) {
 	f.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	call := toolCall("sleep", `{"ms":600000}`)
-	call.Caller = caller
+	call := callFor(caller, "sleep", `{"ms":600000}`)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if _, err := f.Call(ctx, call); !errors.Is(err, context.Canceled) {
@@ -155,14 +150,13 @@ func TestQuestionEndsWithCall(t *testing.T) {
 	f.await("s", catalog.Ready)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	call := toolCall("elicit", `{}`)
-	call.Caller = &asker{can: everything, answer: func(ctx context.Context, _ string, _ json.RawMessage) (json.RawMessage, error) {
+	a := &asker{can: everything, answer: func(ctx context.Context, _ string, _ json.RawMessage) (json.RawMessage, error) {
 		cancel()
 		<-ctx.Done()
 		close(ended)
 		return nil, ctx.Err()
 	}}
-	if _, err := f.Call(ctx, call); !errors.Is(err, context.Canceled) {
+	if _, err := f.Call(ctx, callFor(a, "elicit", `{}`)); !errors.Is(err, context.Canceled) {
 		t.Errorf("call = %v", err)
 	}
 	select {
@@ -174,14 +168,12 @@ func TestQuestionEndsWithCall(t *testing.T) {
 
 func TestLogMessages(t *testing.T) {
 	specs := legacySpecs(t)
-	specs["http of 2026-07-28"] = urlSpec(mcpgo(t).URL)
+	specs["http of 2026-07-28"] = modernSpec(mcpgo(t).URL)
 	for name, spec := range specs {
 		t.Run(name, func(t *testing.T) {
 			f := start(t, Options{}, spec)
 			a := &asker{quiet: true, level: "info"}
-			call := toolCall("log", `{}`)
-			call.Caller = a
-			f.must(call)
+			f.must(callFor(a, "log", `{}`))
 			want := `notifications/message {"data":"a log message","level":"warning"}`
 			f.awaitThat("the message is in our log", func() bool { return f.log.count(`msg="log message"`) == 1 })
 			if got := a.heard(); len(got) != 1 || got[0] != want {
@@ -204,7 +196,7 @@ func TestLogMessagesOfOthers(t *testing.T) {
 		{"another client", stdio, &asker{client: 2, level: "info"}, 0},
 		{"nobody", stdio, nil, 0},
 		{"the same client", stdio, &asker{client: 1, level: "info"}, 1},
-		{"a stream of its own", urlSpec(mcpgo(t).URL), &asker{client: 2, level: "info"}, 1},
+		{"a stream of its own", modernSpec(mcpgo(t).URL), &asker{client: 2, level: "info"}, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -212,9 +204,7 @@ func TestLogMessagesOfOthers(t *testing.T) {
 			f.await("s", catalog.Ready)
 			defer f.hold(tt.other)()
 			a := &asker{client: 1, quiet: true, level: "info"}
-			call := toolCall("log", `{}`)
-			call.Caller = a
-			f.must(call)
+			f.must(callFor(a, "log", `{}`))
 			f.awaitThat("the message is in our log", func() bool { return f.log.count(`msg="log message"`) == 1 })
 			heard := len(a.heard())
 			if other, ok := tt.other.(*asker); ok && tt.heard == 1 && other.client == a.client {
@@ -235,13 +225,12 @@ func TestProgressGivesTime(t *testing.T) {
 	s.Timeout = 2 * time.Second
 	f := start(t, Options{}, s)
 	f.await("s", catalog.Ready)
-	call := toolCall("progress", `{"count":6,"every_ms":500}`)
-	if _, err := f.try(call); !errors.Is(err, context.DeadlineExceeded) {
+	const args = `{"count":6,"every_ms":500}`
+	if _, err := f.try(toolCall("progress", args)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("call without a token = %v", err)
 	}
 	a := &asker{}
-	call.Caller = a
-	f.must(call)
+	f.must(callFor(a, "progress", args))
 	heard := a.heard()
 	if len(heard) != 6 || heard[5] != `notifications/progress {"progress":6,"total":6}` {
 		t.Errorf("heard %q", heard)
@@ -256,9 +245,7 @@ func TestProgressMeetsItsCall(t *testing.T) {
 	for n := range 8 {
 		wg.Go(func() {
 			a := &asker{}
-			call := toolCall("progress", `{"every_ms":2,"count":`+string(rune('1'+n))+`}`)
-			call.Caller = a
-			f.must(call)
+			f.must(callFor(a, "progress", fmt.Sprintf(`{"every_ms":2,"count":%d}`, n+1)))
 			if got := len(a.heard()); got != n+1 {
 				t.Errorf("%d notifications for a call that reports %d", got, n+1)
 			}
@@ -271,9 +258,7 @@ func TestFloodIsBounded(t *testing.T) {
 	f := start(t, Options{}, spec("floods"))
 	f.await("s", catalog.Ready)
 	a := &asker{}
-	call := toolCall("echo", `{"x":"bad"}`)
-	call.Caller = a
-	f.must(call)
+	f.must(callFor(a, "echo", `{"x":"bad"}`))
 	if n := len(a.heard()); n < notifyBurst || n > notifyBurst+10*notifyRate {
 		t.Errorf("%d of 20000 notifications were passed on", n)
 	}

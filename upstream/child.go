@@ -102,12 +102,6 @@ func lookPath(program string, env []string) (string, error) {
 	return exec.LookPath(program)
 }
 
-// permanentError is a failure that trying again soon will not mend.
-type permanentError struct{ err error }
-
-func (e *permanentError) Error() string { return e.err.Error() }
-func (e *permanentError) Unwrap() error { return e.err }
-
 // startError says why a program could not be started, and names it.
 func startError(spec Spec, err error) error {
 	program := spec.Command[0]
@@ -140,15 +134,15 @@ func (c *child) wait(errR *os.File) {
 	c.group.kill()
 	c.guard.remove(c.cmd.Process.Pid)
 	c.err = ended(err)
-	// A process that left the group may hold the pipes for ever.
-	timer := time.AfterFunc(outputGrace, func() {
+	// A process that left the group may hold the pipes for ever. In any case the
+	// reader of out has that long for the rest.
+	time.AfterFunc(outputGrace, func() {
 		c.out.Close()
 		errR.Close()
 	})
 	<-c.logs
 	errR.Close()
 	close(c.done)
-	_ = timer // fires in any case: the reader of out has that long for the rest
 }
 
 // ended tells how a process ended.
@@ -201,12 +195,10 @@ func (c *child) why(err error) error {
 }
 
 func (c *child) endsWithin(d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
 	case <-c.done:
 		return true
-	case <-timer.C:
+	case <-time.After(d):
 		return false
 	}
 }

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -65,6 +66,11 @@ func (d *dialer) mayBeModern() bool {
 // mustBeModern reports whether no other revision will do.
 func (d *dialer) mustBeModern() bool { return mcp.IsModernProtocol(d.spec.Protocol) }
 
+// rather reports whether to speak an older revision with a server that speaks
+// 2026-07-28. Its tools may ask the client while they run, as all could until then
+// and many still do: mcp-go refuses them that in 2026-07-28. And a call costs less.
+func (d *dialer) rather(a about) bool { return a.older && !d.mustBeModern() }
+
 // dialChild starts a child process and agrees with it on a revision.
 func (d *dialer) dialChild(ctx context.Context) (*session, error) {
 	c, err := startChild(d.spec, d.stderr, d.guard)
@@ -94,6 +100,11 @@ func (d *dialer) agree(ctx context.Context, w wire) (about, error) {
 	var probed error
 	if d.mayBeModern() {
 		a, err := discover(ctx, w, d.version, probeStdio)
+		if err == nil && d.rather(a) {
+			if older, err := initialize(ctx, w, "", d.version); err == nil {
+				return older, nil
+			}
+		}
 		if err == nil || final(err) {
 			d.fragile = err != nil
 			return a, err
@@ -114,44 +125,49 @@ func (d *dialer) agree(ctx context.Context, w wire) (about, error) {
 
 // dialURL connects by the declared transport, or by the first that works.
 func (d *dialer) dialURL(ctx context.Context) (*session, error) {
-	kind := d.spec.Transport
-	if kind == "" {
-		kind = d.transport
-	}
+	kind := cmp.Or(d.spec.Transport, d.transport)
 	if kind == TransportSSE {
-		return d.remember(TransportSSE)(d.dialSSE(ctx))
+		return d.dialSSE(ctx)
 	}
 	if d.mayBeModern() {
 		s, err := d.dialModern(ctx)
+		if err == nil && d.rather(s.about) {
+			s = d.withSession(ctx, s)
+		}
 		if err == nil || final(err) || d.mustBeModern() {
-			return d.remember(TransportHTTP)(s, err)
+			return s, err
 		}
 	}
 	s, err := d.dialLegacy(ctx)
 	if err == nil || kind == TransportHTTP || !turnedAway(err) {
-		return d.remember(TransportHTTP)(s, err)
+		return s, err
 	}
 	s, sseErr := d.dialSSE(ctx)
 	if sseErr != nil && !final(sseErr) {
 		sseErr = fmt.Errorf("neither Streamable HTTP (%w) nor HTTP+SSE (%w) works at this URL", err, sseErr)
 	}
-	return d.remember(TransportSSE)(s, sseErr)
+	return s, sseErr
+}
+
+// withSession gives, in place of a session in revision 2026-07-28, one in an older
+// revision if the server keeps such sessions: without, it cannot ask in those.
+func (d *dialer) withSession(ctx context.Context, modern *session) *session {
+	older, err := d.dialLegacy(ctx)
+	switch {
+	case err != nil:
+		return modern
+	case older.wire.(*httpWire).GetSessionId() == "":
+		older.stop()
+		return modern
+	}
+	modern.stop()
+	return older
 }
 
 // turnedAway reports whether a handshake over Streamable HTTP failed as it does
 // with a server that speaks only HTTP+SSE.
 func turnedAway(err error) bool {
 	return errors.As(err, new(*statusError)) || errors.As(err, new(*movedError))
-}
-
-// remember keeps the transport of a session that came about.
-func (d *dialer) remember(kind string) func(*session, error) (*session, error) {
-	return func(s *session, err error) (*session, error) {
-		if err == nil {
-			d.transport = kind
-		}
-		return s, err
-	}
 }
 
 // declaredHeaders are the headers of every HTTP request.
@@ -165,8 +181,8 @@ func declaredHeaders(pairs []string) http.Header {
 	return h
 }
 
-// newHTTPSession prepares a session whose client is told to watch the standing
-// stream.
+// newHTTPSession prepares a session over HTTP, whose client notices when the
+// standing stream ends.
 func (d *dialer) newHTTPSession() *session {
 	s := d.newSession()
 	s.http = newHTTPClient(declaredHeaders(d.spec.Headers), s.suspect)
@@ -196,6 +212,7 @@ func (d *dialer) dialModern(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	w.poster = &poster{client: s.http, url: d.spec.URL, protocol: s.about.protocol}
+	d.transport = TransportHTTP
 	return s, nil
 }
 
@@ -222,6 +239,7 @@ func (d *dialer) dialLegacy(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	w.poster = &poster{client: s.http, url: d.spec.URL, protocol: s.about.protocol}
+	d.transport = TransportHTTP
 	return s, nil
 }
 
@@ -293,6 +311,7 @@ func (d *dialer) dialSSE(ctx context.Context) (*session, error) {
 		s.stop()
 		return nil, handshakeError(err)
 	}
+	d.transport = TransportSSE
 	return s, nil
 }
 

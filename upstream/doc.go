@@ -13,10 +13,10 @@
 //	result, err := m.Call(ctx, catalog.Call{ID: id, Arguments: args})
 //
 // A backend is a child process that speaks on its standard input and output, or
-// a URL. mcp-go carries Streamable HTTP, the older HTTP+SSE and the handshake of
-// the older revisions. Calls are put together here and their results are never
-// decoded: what a backend says, definitions and results alike, is carried as
-// the bytes it sent.
+// a URL. mcp-go makes the handshake of the older revisions, and carries the older
+// HTTP+SSE and what of Streamable HTTP is more than one message for another. Calls
+// are put together here and their results are never decoded: what a backend says,
+// definitions and results alike, is carried as the bytes it sent.
 //
 // Beware of three things. A call that was on its way when its backend ended is
 // made again only if it says that it is [catalog.Call].Safe. The callbacks in

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,7 @@ type flight struct {
 	ctx    context.Context // of the call, so that a question ends with it
 	caller catalog.Caller
 	client any    // identifies the client among others
+	number int    // counts the calls of the session
 	token  string // the progress token; "" if the client gave none
 	extend func() // gives the call its time anew
 
@@ -60,9 +62,10 @@ func (f *flights) add(ctx context.Context, caller catalog.Caller, extend func())
 	x.ctx = ctx
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.last++
+	x.number = f.last
 	if caller.WantsProgress() {
-		f.last++
-		x.token = "p" + strconv.Itoa(f.last)
+		x.token = "p" + strconv.Itoa(x.number)
 	}
 	if f.all == nil {
 		f.all = map[*flight]bool{}
@@ -166,8 +169,8 @@ func (x *flight) takeToken(now time.Time) bool {
 	return true
 }
 
-// toAsk finds the one call a question of the backend belongs to: the one on
-// whose stream it came, or the only one whose client can answer.
+// toAsk finds the call a question of the backend belongs to: the one on whose
+// stream it came, or else the last one, if all whose client can answer are of one.
 func (f *flights) toAsk(ctx context.Context, capability string) (*flight, *catalog.RPCError) {
 	if x, ok := ctx.Value(flightKey{}).(*flight); ok {
 		if x.caller.Can(capability) {
@@ -179,8 +182,8 @@ func (f *flights) toAsk(ctx context.Context, capability string) (*flight, *catal
 	switch {
 	case len(able) == 0:
 		return nil, &catalog.RPCError{Code: codeNoCaller, Message: "no call is under way whose client has " + capability}
-	case len(able) > 1 && (capability != "roots" || !sameClient(able)): // roots are the client's, whichever call it is
-		return nil, &catalog.RPCError{Code: codeNoCaller, Message: "several calls are under way and it is not clear whose client is asked; ask during a single call"}
+	case !sameClient(able):
+		return nil, &catalog.RPCError{Code: codeNoCaller, Message: "calls of several clients are under way and it is not clear whose client is asked; ask during a single call"}
 	}
-	return able[0], nil
+	return slices.MaxFunc(able, func(x, y *flight) int { return x.number - y.number }), nil
 }

@@ -51,8 +51,7 @@ func TestRouterKilled(t *testing.T) {
 	_ = cmd.Wait()
 	began := time.Now()
 	for _, pid := range pids {
-		gone := func() bool { s := processState(pid); return s == "" || s == "Z" } // init reaps it
-		if !eventually(4*time.Second, gone) {
+		if !eventually(4*time.Second, gone(pid)) {
 			t.Errorf("process %d outlived the router, in state %s", pid, processState(pid))
 		}
 	}

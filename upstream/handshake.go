@@ -59,6 +59,7 @@ func discover(ctx context.Context, w wire, version string, limit time.Duration) 
 	_ = json.Unmarshal(d.Meta[mcp.MetaKeyServerInfo], &info) // it need not be there
 	a := newAbout(info, protocol, d.Instructions)
 	a.listChanged = d.Capabilities.Tools.ListChanged
+	a.older = slices.Contains(d.SupportedVersions, mcp.LATEST_LEGACY_PROTOCOL_VERSION)
 	return a, nil
 }
 

@@ -22,17 +22,11 @@ import (
 
 func TestMain(m *testing.M) {
 	mcptest.Main()
-	if os.Getenv(rootsServer) != "" {
-		serveRoots()
-		return
-	}
-	if os.Getenv(sayingServer) != "" {
-		serveSaying()
-		return
-	}
-	if os.Getenv(echoServer) != "" {
-		serveEcho()
-		return
+	for variable, serve := range map[string]func(){rootsServer: serveRoots, sayingServer: serveSaying, echoServer: serveEcho} {
+		if os.Getenv(variable) != "" {
+			serve()
+			return
+		}
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -203,6 +197,13 @@ func eventually(limit time.Duration, ok func() bool) bool {
 // toolCall makes a call of a tool on server s.
 func toolCall(tool, args string) catalog.Call {
 	return catalog.Call{ID: catalog.ID{Server: "s", Tool: tool}, Arguments: json.RawMessage(args)}
+}
+
+// callFor is toolCall for a client.
+func callFor(caller catalog.Caller, tool, args string) catalog.Call {
+	call := toolCall(tool, args)
+	call.Caller = caller
+	return call
 }
 
 // try makes a call and gives the text of its result.

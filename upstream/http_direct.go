@@ -9,14 +9,20 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
+	"unicode"
 )
 
 // maxDirect is the longest body that is sent directly: it fits into a socket's
 // buffer, so that writing it waits for nobody.
 const maxDirect = 16 << 10
+
+// directIdle is how long a connection may be idle. It is less than the five seconds
+// after which Node and uvicorn close one: a request that crosses that is lost.
+const directIdle = 4 * time.Second
 
 // directTransport makes short requests over plain HTTP/1.1, each on the goroutine
 // that waits for its answer. net/http's Transport gives every request to a second
@@ -47,7 +53,28 @@ type directConn struct {
 // direct reports whether a request can be made by a directTransport.
 func direct(r *http.Request) bool {
 	return canPeek && r.URL.Scheme == "http" && r.ContentLength <= maxDirect && !r.Close &&
-		(r.ContentLength > 0 || r.Body == nil || r.Body == http.NoBody)
+		(r.ContentLength > 0 || r.Body == nil || r.Body == http.NoBody) && ordinary(r)
+}
+
+// ordinary reports whether a host and all headers can be sent as they are. A
+// Transport translates a host in other letters, and refuses headers that are none.
+func ordinary(r *http.Request) bool {
+	for name, values := range r.Header {
+		if name == "" || strings.ContainsFunc(name, notInName) {
+			return false
+		}
+		for _, v := range values {
+			if strings.ContainsFunc(v, unicode.IsControl) {
+				return false
+			}
+		}
+	}
+	return r.URL.Host != "" && !strings.ContainsFunc(r.URL.Host, func(c rune) bool { return c > unicode.MaxASCII })
+}
+
+// notInName is true for all but letters, digits and hyphens.
+func notInName(c rune) bool {
+	return c != '-' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z')
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -58,6 +85,9 @@ func (t *directTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		if r.Body != nil {
 			r.Body.Close()
 		}
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
 		return nil, err
 	}
 	body := &directBody{ctx: ctx, t: t, c: c, stop: context.AfterFunc(ctx, func() { c.Close() })}
@@ -66,7 +96,7 @@ func (t *directTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		body.finish(false)
 		return nil, body.cause(err)
 	}
-	body.reusable = !resp.Close && resp.StatusCode != http.StatusSwitchingProtocols
+	body.reusable = !resp.Close && resp.StatusCode >= http.StatusOK
 	if resp.Body == http.NoBody {
 		body.finish(true)
 		return resp, nil
@@ -83,12 +113,16 @@ func (c *directConn) exchange(r *http.Request) (*http.Response, error) {
 	if sent == nil {
 		sent = c.w.Flush()
 	}
-	for { // also if it was not sent whole: the server may have said why
+	if sent != nil && !errors.Is(sent, syscall.EPIPE) && !errors.Is(sent, syscall.ECONNRESET) {
+		return nil, sent
+	}
+	for { // also if the server took no more: it may have said why
 		resp, err := http.ReadResponse(c.r, r)
 		switch {
-		case err == nil && resp.StatusCode < 200 && resp.StatusCode != http.StatusSwitchingProtocols:
+		case err == nil && resp.StatusCode/100 == 1 && resp.StatusCode != http.StatusSwitchingProtocols:
 			continue // it only says that there will be an answer
 		case err == nil:
+			resp.Close = resp.Close || sent != nil
 			c.limit.N = math.MaxInt64
 			return resp, nil
 		case sent != nil:
@@ -103,7 +137,7 @@ func (c *directConn) exchange(r *http.Request) (*http.Response, error) {
 // take gives a connection that is idle, or a new one.
 func (t *directTransport) take(ctx context.Context, r *http.Request) (*directConn, error) {
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return nil, ctx.Err()
 	}
 	port := r.URL.Port()
 	if port == "" {
@@ -111,7 +145,7 @@ func (t *directTransport) take(ctx context.Context, r *http.Request) (*directCon
 	}
 	addr := net.JoinHostPort(r.URL.Hostname(), port)
 	for c := t.pop(addr); c != nil; c = t.pop(addr) {
-		if time.Since(c.since) < idleTimeout && silent(c.raw) {
+		if time.Since(c.since) < directIdle && silent(c.raw) {
 			return c, nil
 		}
 		c.Close()
@@ -156,12 +190,12 @@ func (t *directTransport) put(c *directConn) {
 	}
 	t.idle[c.addr] = append(t.idle[c.addr], c)
 	if t.sweep == nil {
-		t.sweep = time.AfterFunc(idleTimeout, t.closeOld)
+		t.sweep = time.AfterFunc(directIdle, t.closeOld)
 	}
 }
 
 // closeOld closes what has been idle for too long, and comes again for the rest.
-func (t *directTransport) closeOld() { t.closeIdle(idleTimeout) }
+func (t *directTransport) closeOld() { t.closeIdle(directIdle) }
 
 // CloseIdleConnections does what http.Client says of it.
 func (t *directTransport) CloseIdleConnections() { t.closeIdle(0) }
@@ -186,7 +220,7 @@ func (t *directTransport) closeIdle(least time.Duration) {
 		t.sweep = nil
 	}
 	if len(t.idle) > 0 {
-		t.sweep = time.AfterFunc(idleTimeout, t.closeOld)
+		t.sweep = time.AfterFunc(directIdle, t.closeOld)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -142,6 +143,7 @@ func TestDirectAnswers(t *testing.T) {
 		{"HTTP/1.0", "HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\none", 200, "one", "", 2},
 		{"says more than it was asked", answer("one") + answer("two"), 200, "one", "", 2},
 		{"other protocol", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", 101, "", "", 2},
+		{"a status of no kind", "HTTP/1.1 099 Odd\r\nContent-Length: 3\r\n\r\none", 99, "one", "", 2},
 		{"says nothing", "<close>", 0, "", "unexpected EOF", 2},
 		{"no HTTP", "hello there\r\n\r\n", 0, "", "malformed HTTP", 2},
 		{"cut in the head", "HTTP/1.1 200 OK\r\nContent-Le<close>", 0, "", "malformed MIME header", 2},
@@ -264,12 +266,39 @@ func TestDirectEnds(t *testing.T) {
 			t.Errorf("the next answer = %q, %v", body, err)
 		}
 	})
+	t.Run("after a rest", func(t *testing.T) {
+		s := serveWire(t, answer("one"), answer("two"))
+		d := newDirect(t)
+		for _, want := range []string{"one", "two"} {
+			if _, body, err := fetch(d, newPost(t, t.Context(), s.url, "{}")); err != nil || body != want {
+				t.Errorf("answer = %q, %v", body, err)
+			}
+			for _, c := range d.idle[strings.TrimSuffix(strings.TrimPrefix(s.url, "http://"), "/mcp")] {
+				c.since = c.since.Add(-directIdle)
+			}
+		}
+		if n := s.connections.Load(); n != 2 {
+			t.Errorf("two requests took %d connections, want 2", n)
+		}
+	})
 	t.Run("from the beginning", func(t *testing.T) {
 		s := serveWire(t)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(gone)
 		if _, _, err := fetch(newDirect(t), newPost(t, ctx, s.url, "{}")); !errors.Is(err, gone) || s.connections.Load() > 0 {
 			t.Errorf("error = %v after %d connections", err, s.connections.Load())
+		}
+	})
+	t.Run("while it connects", func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		d := newDirect(t)
+		dial := d.dial
+		d.dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			cancel(gone)
+			return dial(ctx, network, addr)
+		}
+		if _, _, err := fetch(d, newPost(t, ctx, serveWire(t).url, "{}")); !errors.Is(err, gone) {
+			t.Errorf("error = %v, want the cause", err)
 		}
 	})
 	t.Run("nobody listens", func(t *testing.T) {
@@ -282,6 +311,72 @@ func TestDirectEnds(t *testing.T) {
 			t.Errorf("error = %v, want one that says that nothing was sent", err)
 		}
 	})
+}
+
+// brokenConn is a connection that takes nothing.
+type brokenConn struct {
+	*net.TCPConn
+	err error
+}
+
+func (c brokenConn) Write([]byte) (int, error) { return 0, c.err }
+
+// TestDirectNotSent has requests that cannot be sent: an answer comes only from a
+// server that closed the connection, and nothing else is waited for.
+func TestDirectNotSent(t *testing.T) {
+	skipWithoutDirect(t)
+	for _, tt := range []struct {
+		name   string
+		write  error // nil writes
+		length int64 // that is said of a body of two bytes
+		status int
+		err    string
+	}{
+		{"the server takes no more", &net.OpError{Op: "write", Err: syscall.EPIPE}, 2, 413, ""},
+		{"the system has no room", &net.OpError{Op: "write", Err: syscall.ENOBUFS}, 2, 0, "buffer"},
+		{"the body is too short", nil, 9, 0, "Body length 2"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			done := make(chan struct{})
+			defer close(done)
+			go func() { // ends with the test
+				c, err := ln.Accept()
+				if err != nil {
+					return
+				}
+				defer c.Close()
+				if tt.status != 0 {
+					_, _ = io.WriteString(c, "HTTP/1.1 413 Too Much\r\nContent-Length: 0\r\n\r\n")
+				}
+				<-done
+			}()
+			d := newDirect(t)
+			dial := d.dial
+			d.dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				c, err := dial(ctx, network, addr)
+				if err != nil || tt.write == nil {
+					return c, err
+				}
+				return brokenConn{c.(*net.TCPConn), tt.write}, nil
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			r := newPost(t, ctx, "http://"+ln.Addr().String(), "{}")
+			r.ContentLength = tt.length
+			status, _, err := fetch(d, r)
+			if status != tt.status || tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
+				t.Errorf("answer = %d, %v; want %d, %q", status, err, tt.status, tt.err)
+			}
+			if len(d.idle) > 0 {
+				t.Error("the connection is kept")
+			}
+		})
+	}
 }
 
 func TestDirectKeeps(t *testing.T) {
@@ -304,16 +399,16 @@ func TestDirectKeeps(t *testing.T) {
 		t.Fatalf("%d connections are kept, want %d", n, maxIdle)
 	}
 	for _, c := range d.idle[addr][:10] {
-		c.since = c.since.Add(-idleTimeout)
+		c.since = c.since.Add(-directIdle)
 	}
 	d.closeOld()
 	if n := len(d.idle[addr]); n != maxIdle-10 || d.sweep == nil {
 		t.Errorf("%d connections are kept after ten became old, want %d", n, maxIdle-10)
 	}
 	for _, c := range d.idle[addr] {
-		c.since = c.since.Add(-idleTimeout)
+		c.since = c.since.Add(-directIdle)
 	}
-	if c := d.pop(addr); c == nil || time.Since(c.since) < idleTimeout {
+	if c := d.pop(addr); c == nil || time.Since(c.since) < directIdle {
 		t.Errorf("the last = %+v", c)
 	} else {
 		c.Close()
@@ -380,11 +475,25 @@ func TestDirectOrNot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	with := func(name, value string) *http.Request {
+		r := newPost(t, t.Context(), "http://a/", "{}")
+		r.Header[name] = []string{"x", value}
+		return r
+	}
 	tests := []struct {
 		name string
 		r    *http.Request
 		want bool
 	}{
+		{"header", with("Mcp-Param-2", "a b\u00e9\xff"), true},
+		{"header of two lines", with("X-A", "a\r\nX-B: c"), false},
+		{"header with a control character", with("X-A", "a\x7f"), false},
+		{"header without a name", with("", "a"), false},
+		{"header with a colon in its name", with("X-A:", "a"), false},
+		{"header with letters of no header", with("X-\u00c9", "a"), false},
+		{"zone", newPost(t, t.Context(), "http://[fe80::1%25lo]:80/", "{}"), true},
+		{"host in other letters", newPost(t, t.Context(), "http://b\u00fccher.example/", "{}"), false},
+		{"no host", newPost(t, t.Context(), "http:///", "{}"), false},
 		{"POST", newPost(t, t.Context(), "http://a/", "{}"), true},
 		{"GET", httptest.NewRequest(http.MethodGet, "http://a/", nil), true},
 		{"TLS", newPost(t, t.Context(), "https://a/", "{}"), false},

@@ -3,7 +3,6 @@ package upstream
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,12 +10,10 @@ import (
 	"mime"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/mark3labs/mcp-go/client/transport"
 	"github.com/mark3labs/mcp-go/mcp"
 
 	"toolrouter/internal/catalog"
@@ -120,7 +117,7 @@ func (t *limitedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if resp.StatusCode >= 400 {
 		return t.explained(r, resp)
 	}
-	body := &limitedBody{ReadCloser: resp.Body, max: maxBody, events: isEventStream(resp.Header.Get("Content-Type"))}
+	body := &limitedBody{ReadCloser: resp.Body, max: maxBody, events: mediaType(resp) == "text/event-stream"}
 	if t.wantStream && r.Method == http.MethodGet && resp.StatusCode == http.StatusOK && !body.events {
 		resp.Body.Close()
 		return nil, fmt.Errorf("the server answered with %q and not with a stream of events", catalog.Clip(resp.Header.Get("Content-Type"), 80))
@@ -146,21 +143,15 @@ func (t *limitedTransport) send(r *http.Request) (*http.Response, error) {
 	return t.next.RoundTrip(r)
 }
 
-// isEventStream reads a Content-Type; the usual one without taking it apart.
-func isEventStream(contentType string) bool {
+// mediaType reads the Content-Type of an answer; the usual one without taking it
+// apart.
+func mediaType(resp *http.Response) string {
+	contentType := resp.Header.Get("Content-Type")
 	if contentType == "application/json" {
-		return false
+		return contentType
 	}
 	mt, _, _ := mime.ParseMediaType(contentType)
-	return mt == "text/event-stream"
-}
-
-func isJSON(contentType string) bool {
-	if contentType == "application/json" {
-		return true
-	}
-	mt, _, _ := mime.ParseMediaType(contentType)
-	return mt == "application/json"
+	return mt
 }
 
 // CloseIdleConnections lets http.Client do what its method of that name says.
@@ -190,59 +181,6 @@ func (t *limitedTransport) explained(r *http.Request, resp *http.Response) (*htt
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	resp.ContentLength = int64(len(body))
 	return resp, nil
-}
-
-// faultIn reads a body that is a JSON-RPC error, nil if it is none.
-func faultIn(body []byte) *catalog.RPCError {
-	var m struct {
-		JSONRPC string          `json:"jsonrpc"`
-		Error   json.RawMessage `json:"error"`
-	}
-	if json.Unmarshal(body, &m) != nil || m.JSONRPC != "2.0" || m.Error == nil {
-		return nil
-	}
-	return rpcError(m.Error)
-}
-
-// statusError is an answer that turned a handshake away.
-type statusError struct {
-	status     int
-	retryAfter string
-}
-
-func (e *statusError) Error() string {
-	text := fmt.Sprintf("the server answered %d %s", e.status, http.StatusText(e.status))
-	if e.retryAfter != "" {
-		text += ", Retry-After: " + catalog.Clip(catalog.Printable(e.retryAfter), 40)
-	}
-	return text
-}
-
-// signInError is an answer with 401 or 403: a person has to do something.
-type signInError struct {
-	status    int
-	challenge []string // WWW-Authenticate
-	body      string
-}
-
-func (e *signInError) Error() string {
-	text := fmt.Sprintf("the server answered %d %s", e.status, http.StatusText(e.status))
-	said := strings.Join(e.challenge, ", ")
-	if said == "" {
-		said = e.body
-	}
-	if said = catalog.Clip(catalog.Printable(said), 300); said != "" {
-		text += ": " + said
-	}
-	return text
-}
-
-// ofCall is the error of the one call that was forbidden: what the server said.
-func (e *signInError) ofCall() error {
-	if fault := faultIn([]byte(e.body)); fault != nil {
-		return fault
-	}
-	return errors.New(e.Error())
 }
 
 // errTooLarge ends the call that was answered with too much.
@@ -303,30 +241,4 @@ func (b *limitedBody) count(p []byte) {
 		b.newline = true
 		p = p[i+1:]
 	}
-}
-
-// connError is a failure of the connection: there was no answer, not even a bad
-// one. net/http has many, most of which it does not export.
-type connError struct{ err error }
-
-func (e *connError) Error() string { return e.err.Error() }
-func (e *connError) Unwrap() error { return e.err }
-
-// neverSent reports whether a request surely did not reach the backend.
-func neverSent(err error) bool {
-	var op *net.OpError
-	var dns *net.DNSError
-	return errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial"
-}
-
-// plainHTTPError takes off what mcp-go and net/http put around an error, the URL
-// with its secrets among it.
-func plainHTTPError(err error) error {
-	if outer, ok := errors.AsType[*url.Error](err); ok {
-		return outer.Err
-	}
-	if te, ok := errors.AsType[*transport.Error](err); ok {
-		return te.Err
-	}
-	return err
 }

@@ -49,7 +49,7 @@ func (p *poster) post(ctx context.Context, session string, frame []byte, header 
 	if err != nil {
 		return m, nil, err
 	}
-	if resp.StatusCode != http.StatusOK || !isJSON(resp.Header.Get("Content-Type")) {
+	if resp.StatusCode != http.StatusOK || mediaType(resp) != "application/json" {
 		return m, resp, nil
 	}
 	defer resp.Body.Close()

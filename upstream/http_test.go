@@ -39,9 +39,16 @@ func urlSpec(url string) Spec {
 	return Spec{Name: "s", URL: url, Timeout: 10 * time.Second, StartTimeout: 8 * time.Second}
 }
 
+// modernSpec insists on revision 2026-07-28.
+func modernSpec(url string) Spec {
+	s := urlSpec(url)
+	s.Protocol = mcp.ProtocolVersion20260728
+	return s
+}
+
 // mcpgo is a server on mcp-go of both eras.
-func mcpgo(t *testing.T, options ...server.StreamableHTTPOption) *httptest.Server {
-	return listen(t, server.NewStreamableHTTPServer(mcptest.NewServer(), append(options, server.WithStateful(true))...))
+func mcpgo(t *testing.T) *httptest.Server {
+	return listen(t, server.NewStreamableHTTPServer(mcptest.NewServer(), server.WithStateful(true)))
 }
 
 // gosdk is a server on the official SDK. It speaks the newest revision only if
@@ -72,6 +79,9 @@ func TestHTTP(t *testing.T) {
 		return listen(t, s).URL + "/sse"
 	}
 	streamable := func(t *testing.T) string { return mcpgo(t).URL + "/mcp" }
+	stateless := func(t *testing.T) string { // keeps no sessions
+		return listen(t, server.NewStreamableHTTPServer(mcptest.NewServer(), server.WithStateLess(true))).URL
+	}
 	official := func(t *testing.T) string { return listen(t, gosdk(true)).URL }
 	stateful := func(t *testing.T) string { return listen(t, gosdk(false)).URL }
 	tests := []struct {
@@ -80,8 +90,10 @@ func TestHTTP(t *testing.T) {
 		transport, protocol string
 		want                string // revision
 	}{
-		{"newest", streamable, "", "", "2026-07-28"},
-		{"declared", streamable, "http", "", "2026-07-28"},
+		{"both eras", streamable, "", "", "2025-11-25"},
+		{"both eras, declared", streamable, "http", "", "2025-11-25"},
+		{"both eras, without sessions", stateless, "", "", "2026-07-28"},
+		{"2026-07-28", streamable, "", "2026-07-28", "2026-07-28"},
 		{"2025-11-25", streamable, "", "2025-11-25", "2025-11-25"},
 		{"2025-03-26", streamable, "", "2025-03-26", "2025-03-26"},
 		{"falls back to SSE", sse, "", "", "2025-11-25"},
@@ -103,9 +115,7 @@ func TestHTTP(t *testing.T) {
 				t.Errorf("echo = %q", got)
 			}
 			a := &asker{}
-			call := toolCall("progress", `{"text":""}`)
-			call.Caller = a
-			f.must(call)
+			f.must(callFor(a, "progress", `{"text":""}`))
 			if err := f.backend("s").session.Load().ping(t.Context()); err != nil {
 				t.Errorf("the look whether the server stands = %v", err)
 			}
@@ -122,7 +132,7 @@ func TestHTTP(t *testing.T) {
 }
 
 func TestHTTPListChanged(t *testing.T) {
-	for _, protocol := range []string{"", "2025-11-25"} {
+	for _, protocol := range []string{"2026-07-28", "2025-11-25"} {
 		t.Run(protocol, func(t *testing.T) {
 			spec := urlSpec(mcpgo(t).URL)
 			spec.Protocol = protocol
@@ -135,7 +145,7 @@ func TestHTTPListChanged(t *testing.T) {
 
 // TestHTTPRestart has a server go away and come back at the same address.
 func TestHTTPRestart(t *testing.T) {
-	for _, protocol := range []string{"", "2025-11-25"} {
+	for _, protocol := range []string{"2026-07-28", "2025-11-25"} {
 		t.Run(protocol, func(t *testing.T) {
 			ln, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
@@ -154,9 +164,7 @@ func TestHTTPRestart(t *testing.T) {
 			f.await("s", catalog.Ready)
 			f.must(toolCall("echo", `{}`))
 			arrived := make(chan struct{}, 1)
-			call := toolCall("progress", `{"count":2,"every_ms":600000}`)
-			call.Caller = &asker{heed: func() { signal(arrived) }}
-			slow := f.goTry(call)
+			slow := f.goTry(callFor(&asker{heed: func() { signal(arrived) }}, "progress", `{"count":2,"every_ms":600000}`))
 			receive(t, arrived)
 
 			srv.Close() // is noticed by the call that breaks off, and looked into
@@ -182,6 +190,12 @@ func TestHTTPRestart(t *testing.T) {
 // TestHTTPConnectionsClosed has a server close its connections while calls are
 // on their way: whatever net/http says of that, it is a server out of reach.
 func TestHTTPConnectionsClosed(t *testing.T) {
+	for _, protocol := range []string{"2026-07-28", "2025-11-25"} {
+		t.Run(protocol, func(t *testing.T) { connectionsClosed(t, protocol) })
+	}
+}
+
+func connectionsClosed(t *testing.T, protocol string) {
 	var conns sync.Map
 	srv := httptest.NewUnstartedServer(server.NewStreamableHTTPServer(mcptest.NewServer(), server.WithStateful(true)))
 	srv.Config.ConnState = func(c net.Conn, state http.ConnState) {
@@ -194,7 +208,9 @@ func TestHTTPConnectionsClosed(t *testing.T) {
 		srv.CloseClientConnections()
 		srv.Close()
 	})
-	f := start(t, Options{}, urlSpec(srv.URL+"/mcp"))
+	spec := urlSpec(srv.URL + "/mcp")
+	spec.Protocol = protocol
+	f := start(t, Options{}, spec)
 	f.await("s", catalog.Ready)
 	var wg sync.WaitGroup
 	var good, lost atomic.Int64
@@ -248,7 +264,7 @@ func slowAndBad(t *testing.T, modern bool, bad func(w http.ResponseWriter, r *ht
 			bad(w, r, m)
 			return
 		}
-		fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":{"content":[{"type":"text","text":"fine"}]}}`, m.ID)
+		respond(w, m, `{"content":[{"type":"text","text":"fine"}]}`)
 	})
 	t.Cleanup(let)
 	return srv, slow, let
@@ -478,17 +494,16 @@ func answering(t *testing.T, modern bool, reply func(w http.ResponseWriter, r *h
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		result := func(s string) { fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":%s}`, m.ID, s) }
 		switch {
 		case m.Method == "server/discover" && modern:
-			result(`{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"n","version":"v"}}}`)
+			respond(w, m, `{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"n","version":"v"}}}`)
 		case m.Method == "initialize" && !modern:
 			w.Header().Set("Mcp-Session-Id", "x")
-			result(`{"protocolVersion":"2025-06-18","capabilities":{"tools":{},"logging":{}},"serverInfo":{"name":"n","version":"v"}}`)
+			respond(w, m, `{"protocolVersion":"2025-06-18","capabilities":{"tools":{},"logging":{}},"serverInfo":{"name":"n","version":"v"}}`)
 		case m.ID == nil:
 			w.WriteHeader(http.StatusAccepted)
 		case m.Method == "tools/list":
-			result(`{"tools":[{"name":"echo","inputSchema":{"type":"object","properties":{"where":{"type":"string","x-mcp-header":"Where"}}}},` +
+			respond(w, m, `{"tools":[{"name":"echo","inputSchema":{"type":"object","properties":{"where":{"type":"string","x-mcp-header":"Where"}}}},`+
 				`{"name":"wrong","inputSchema":{"properties":{"o":{"type":"object","x-mcp-header":"O"}}}}]}`)
 		case m.Method == "tools/call":
 			reply(w, r, m)
@@ -497,6 +512,11 @@ func answering(t *testing.T, modern bool, reply func(w http.ResponseWriter, r *h
 			fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"Method not found"}}`, m.ID)
 		}
 	}))
+}
+
+// respond answers a request with a result.
+func respond(w io.Writer, m mcptest.Message, result string) {
+	fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":%s}`, m.ID, result)
 }
 
 // TestHTTPAnswers has servers answer a call in every odd way. The connection
@@ -515,7 +535,7 @@ func TestHTTPAnswers(t *testing.T) {
 		want  string
 	}{
 		{"verbatim", func(w http.ResponseWriter, _ *http.Request, m mcptest.Message) {
-			fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":%s}`, m.ID, mcptest.Verbatim)
+			respond(w, m, mcptest.Verbatim)
 		}, mcptest.Verbatim},
 		{"verbatim on a stream", func(w http.ResponseWriter, _ *http.Request, m mcptest.Message) {
 			w.Header().Set("Content-Type", "text/event-stream")
@@ -525,7 +545,7 @@ func TestHTTPAnswers(t *testing.T) {
 			io.WriteString(w, `{"jsonrpc":"2.0","id":77,"result":{}}`)
 		}, "answered another request"},
 		{"too large", func(w http.ResponseWriter, _ *http.Request, m mcptest.Message) {
-			fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":"%s"}`, m.ID, big)
+			respond(w, m, `"`+big+`"`)
 		}, "longer than"},
 		{"too large on a stream", func(w http.ResponseWriter, _ *http.Request, m mcptest.Message) {
 			w.Header().Set("Content-Type", "text/event-stream")
@@ -562,7 +582,7 @@ func TestHTTPAnswers(t *testing.T) {
 					tt.reply(w, r, m)
 					return
 				}
-				fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":{"content":[{"type":"text","text":"fine"}]}}`, m.ID)
+				respond(w, m, `{"content":[{"type":"text","text":"fine"}]}`)
 			})
 			f := start(t, Options{}, urlSpec(srv.URL))
 			f.await("s", catalog.Ready)
@@ -691,7 +711,7 @@ func TestTooManyTools(t *testing.T) {
 		var m mcptest.Message
 		_ = json.NewDecoder(r.Body).Decode(&m)
 		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":%s}`, m.ID, list)
+		respond(w, m, list)
 	}))
 	f := start(t, Options{}, urlSpec(srv.URL))
 	if s := f.await("s", catalog.Down); !strings.Contains(s.LastError, "list tools: more than 5000 tools") || !strings.Contains(s.LastError, "split the server") {
@@ -708,7 +728,7 @@ func TestHTTPRequest(t *testing.T) {
 			var params string
 			srv := answering(t, modern, func(w http.ResponseWriter, r *http.Request, m mcptest.Message) {
 				header, params = r.Header, string(m.Params)
-				fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":{}}`, m.ID)
+				respond(w, m, `{}`)
 			})
 			spec := urlSpec(srv.URL)
 			spec.Headers = []string{"Authorization=Bearer a=b", "X-Key=k"}

@@ -5,11 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,11 +23,10 @@ type httpWire struct {
 	suspect func()  // is told that a connection broke off; the server may be gone
 	poster  *poster // set when the handshake is made; nil leaves all to mcp-go
 	last    atomic.Int64
-	gone    chan struct{}
-	once    sync.Once
-	err     error
 	wg      group // cancellations and commands on their way
 
+	life context.Context // ends when the connection is lost; its cause is why
+	lose context.CancelCauseFunc
 	open context.Context // until no request can be answered any more
 	shut context.CancelFunc
 }
@@ -41,31 +37,19 @@ var _ wire = (*httpWire)(nil)
 const firstID = 1 << 20
 
 func newHTTPWire(t transport.HTTPConnection, modern bool, suspect func()) *httpWire {
-	w := &httpWire{HTTPConnection: t, modern: modern, suspect: suspect, gone: make(chan struct{})}
+	w := &httpWire{HTTPConnection: t, modern: modern, suspect: suspect}
+	w.life, w.lose = context.WithCancelCause(context.Background())
 	w.open, w.shut = context.WithCancel(context.Background())
 	w.last.Store(firstID)
 	return w
 }
 
-func (w *httpWire) lost() <-chan struct{} { return w.gone }
-
-func (w *httpWire) cause() error {
-	select {
-	case <-w.gone:
-		return w.err
-	default:
-		return nil
-	}
-}
+func (w *httpWire) lost() <-chan struct{} { return w.life.Done() }
+func (w *httpWire) cause() error          { return context.Cause(w.life) }
 
 // fail marks the connection as lost. Requests under way go on: each of them has
 // a connection of its own.
-func (w *httpWire) fail(err error) {
-	w.once.Do(func() {
-		w.err = err
-		close(w.gone)
-	})
-}
+func (w *httpWire) fail(err error) { w.lose(err) }
 
 func (w *httpWire) request(ctx context.Context, method string, params json.RawMessage, header http.Header) (json.RawMessage, error) {
 	if w.open.Err() != nil {
@@ -172,19 +156,6 @@ func (w *httpWire) failure(method string, err error) error {
 		return &lostError{sent: true, err: fmt.Errorf("the connection broke off before the answer: %w", cause)}
 	}
 	return cause
-}
-
-// refusedError is a call that the server turned away because it does not know
-// the session. It says that it did nothing; all the same the call is not made
-// again unless that is harmless.
-type refusedError struct{ *lostError }
-
-func (e *refusedError) Unwrap() error { return e.lostError }
-
-// brokenOff reports whether a connection ended before the answer was complete.
-func brokenOff(err error) bool {
-	return errors.As(err, new(*connError)) || errors.As(err, new(*net.OpError)) ||
-		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // cancel tells a server of an older revision that nobody waits any more: it may

@@ -70,10 +70,10 @@ func tooMuch(format string, limit int) error {
 		"split the server, or ask its author for fewer", limit)}
 }
 
-// sort reads definitions into tools. One that cannot be served is held with the
+// admit reads definitions into tools. One that cannot be served is held with the
 // reason, and holds up no other; one that the configuration filters out is
 // neither.
-func (s *session) sort(definitions []json.RawMessage) (tools []*catalog.Tool, held map[string]string) {
+func (s *session) admit(definitions []json.RawMessage) (tools []*catalog.Tool, held map[string]string) {
 	held = map[string]string{}
 	public := map[string]string{} // the tools' own names, by the public ones
 	mirrored := map[string]*mcp.Tool{}

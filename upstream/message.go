@@ -15,7 +15,6 @@ import (
 // Codes of JSON-RPC errors.
 const (
 	codeMethodNotFound = -32601
-	codeInvalidParams  = -32602
 	codeInternal       = -32603
 	codeNoCaller       = -32000 // ours: nobody is there to be asked, or it is not clear who
 )

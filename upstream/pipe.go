@@ -75,17 +75,16 @@ type pipe struct {
 	// reply was taken, so none ever holds an old one.
 	replies sync.Pool
 
-	queue chan *outgoing
-	gone  chan struct{} // closed by fail
-	once  sync.Once
-	err   error // valid once gone is closed
-	wg    sync.WaitGroup
+	queue   chan *outgoing
+	written chan struct{}   // closed when the writer has written its last
+	life    context.Context // ends with the connection; its cause is why
+	end     context.CancelCauseFunc
+	once    sync.Once
+	wg      sync.WaitGroup
 
-	noise   atomic.Int64 // lines that were no messages
-	askMu   sync.Mutex
-	asking  map[string]context.CancelFunc // requests of the backend, by their id
-	askLife context.Context
-	stopAsk context.CancelFunc
+	noise  atomic.Int64 // lines that were no messages
+	askMu  sync.Mutex
+	asking map[string]context.CancelFunc // requests of the backend, by their id
 }
 
 // outgoing is a message on its way out.
@@ -117,14 +116,20 @@ var _ wire = (*pipe)(nil)
 func newPipe(in io.WriteCloser, out io.Reader, to listener, why func(error) error, log *slog.Logger) *pipe {
 	p := &pipe{
 		in: in, to: to, why: why, log: log, pend: newPending(),
-		queue:  make(chan *outgoing, writeQueue),
-		gone:   make(chan struct{}),
-		asking: map[string]context.CancelFunc{},
+		queue:   make(chan *outgoing, writeQueue),
+		written: make(chan struct{}),
+		asking:  map[string]context.CancelFunc{},
 	}
 	p.replies.New = func() any { return make(chan reply, 1) }
-	p.askLife, p.stopAsk = context.WithCancel(context.Background())
+	p.life, p.end = context.WithCancelCause(context.Background())
 	p.wg.Go(func() { p.readAll(out) }) // ends with out; Close waits
-	p.wg.Go(p.writeAll)                // ends with gone; Close waits
+	p.wg.Go(func() {                   // ends with life; Close waits
+		err := p.writeAll()
+		close(p.written)
+		if err != nil {
+			p.fail(err)
+		}
+	})
 	return p
 }
 
@@ -134,32 +139,23 @@ func (p *pipe) fail(err error) {
 		if !errors.As(err, new(closedError)) {
 			err = p.why(err)
 		}
-		p.err = err
-		close(p.gone)
+		p.end(err)
 		p.pend.fail(err)
-		p.stopAsk()
 		p.in.Close() // also frees a write that is stuck
 	})
 }
 
-func (p *pipe) lost() <-chan struct{} { return p.gone }
+func (p *pipe) lost() <-chan struct{} { return p.life.Done() }
+func (p *pipe) cause() error          { return context.Cause(p.life) }
 
-func (p *pipe) cause() error {
-	select {
-	case <-p.gone:
-		return p.err
-	default:
-		return nil
-	}
-}
-
-// writeAll writes what is queued. What waits together is written together.
-func (p *pipe) writeAll() {
+// writeAll writes what is queued until the connection is lost, or tells why it
+// cannot. What waits together is written together.
+func (p *pipe) writeAll() error {
 	var b batch
 	for {
 		select {
-		case <-p.gone:
-			return
+		case <-p.lost():
+			return nil
 		case o := <-p.queue:
 			b.take(o, p.queue)
 		}
@@ -171,8 +167,7 @@ func (p *pipe) writeAll() {
 			if n == 0 {
 				b.giveBack()
 			}
-			p.fail(fmt.Errorf("write to the server: %w", err))
-			return
+			return fmt.Errorf("write to the server: %w", err)
 		}
 		clear(b.of)
 	}
@@ -221,8 +216,8 @@ func (p *pipe) enqueue(ctx context.Context, o *outgoing) error {
 	select {
 	case p.queue <- o:
 		return nil
-	case <-p.gone:
-		return &lostError{err: p.err}
+	case <-p.lost():
+		return &lostError{err: p.cause()}
 	case <-ctx.Done():
 		return &unsentError{context.Cause(ctx)}
 	}
@@ -241,6 +236,9 @@ func (p *pipe) request(ctx context.Context, method string, params json.RawMessag
 	}
 	select {
 	case r := <-c:
+		if r.lost != nil {
+			<-p.written // only then is it known what the backend may have seen
+		}
 		p.replies.Put(c)
 		return r.read(out.where.Load() == taken)
 	case <-ctx.Done():

@@ -40,7 +40,7 @@ func (p *pipe) beginAsk(id string) (context.Context, func(), *catalog.RPCError) 
 	case len(p.asking) >= maxAsked:
 		return nil, nil, &catalog.RPCError{Code: codeNoCaller, Message: fmt.Sprintf("%d requests are already waiting for an answer; ask again later", maxAsked)}
 	}
-	ctx, cancel := context.WithCancel(p.askLife)
+	ctx, cancel := context.WithCancel(p.life)
 	p.asking[id] = cancel
 	return ctx, func() {
 		cancel()

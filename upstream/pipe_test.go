@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -27,11 +26,11 @@ type peer struct {
 	out *io.PipeWriter
 }
 
-// newPeer makes a pipe that ends with the test.
-func newPeer(t *testing.T, to listener) (*pipe, *peer) {
+// newPeer makes a pipe that ends with the test. Questions that come over it wait.
+func newPeer(t *testing.T) (*pipe, *peer) {
 	theirs, in := io.Pipe()
 	ours, out := io.Pipe()
-	p := newPipe(in, ours, to, func(err error) error { return err }, quiet)
+	p := newPipe(in, ours, mutes{}, func(err error) error { return err }, quiet)
 	t.Cleanup(func() {
 		out.Close()
 		_ = p.Close()
@@ -67,7 +66,7 @@ func (mutes) asked(ctx context.Context, _ string, _ json.RawMessage) (json.RawMe
 // while calls fill the pipe: all are answered.
 func TestSlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, server := newPeer(t, mutes{})
+		p, server := newPeer(t)
 		var wg sync.WaitGroup
 		for range 3 {
 			wg.Go(func() {
@@ -89,7 +88,7 @@ func TestSlowReader(t *testing.T) {
 // be written is known not to have been made, and Close is not held up.
 func TestStuckWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, server := newPeer(t, mutes{})
+		p, server := newPeer(t)
 		request := func(n int) error {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
@@ -109,10 +108,37 @@ func TestStuckWriter(t *testing.T) {
 	})
 }
 
+// lingering is an input that takes nothing, and is slow to say so when it is
+// closed.
+type lingering struct{ closed chan struct{} }
+
+func (l lingering) Close() error { close(l.closed); return nil }
+
+func (l lingering) Write([]byte) (int, error) {
+	<-l.closed
+	time.Sleep(time.Second)
+	return 0, io.ErrClosedPipe
+}
+
+// TestLostWhileWriting has the connection end while a request is being written of
+// which nothing has gone out: it is known not to have been made.
+func TestLostWhileWriting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, out := io.Pipe()
+		p := newPipe(lingering{make(chan struct{})}, ours, mutes{}, func(err error) error { return err }, quiet)
+		defer p.Close()
+		time.AfterFunc(time.Second, func() { out.Close() }) // when it is being written
+		_, err := p.request(t.Context(), "tools/call", []byte("{}"), nil)
+		if !errors.As(err, new(*lostError)) || wasSent(err) {
+			t.Errorf("request = %v (sent: %v), want a lost connection that nothing was sent on", err, wasSent(err))
+		}
+	})
+}
+
 // TestQuestionsOfTheImpatient has a server ask more than is answered at once, twice
 // under one id, and read no answers: replies reach their calls all the same.
 func TestQuestionsOfTheImpatient(t *testing.T) {
-	p, server := newPeer(t, mutes{})
+	p, server := newPeer(t)
 	server.send(`{"id":"q0","method":"elicitation/create"}`)
 	server.send(`{"id":"q0","method":"elicitation/create"}`)
 	if m := server.next(); string(m.ID) != `"q0"` || !strings.Contains(string(m.Error), "already waiting for its answer") {
@@ -146,11 +172,11 @@ func TestRelistIsMadeAgain(t *testing.T) {
 	for name, answer := range map[string]time.Duration{"no list in time": time.Hour, "not taken in time": 10 * time.Second} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newBackend(Spec{Name: "s", Command: []string{"x"}}, New(Options{Listed: func(ctx context.Context, _ Listing) error {
+				b := newBackend(Spec{Name: "s", Command: []string{"x"}}, New(Options{Listed: func(context.Context, Listing) error {
 					time.Sleep(DefaultStartTimeout)
 					return errors.New("disk full")
 				}}).opts, nil)
-				p, server := newPeer(t, mutes{})
+				p, server := newPeer(t)
 				go func() { // ends with the pipe
 					m := server.next()
 					time.Sleep(answer)
@@ -182,15 +208,13 @@ func TestRelistIsMadeAgain(t *testing.T) {
 // asked before the call, once for each time that more is wanted.
 func TestWantLogs(t *testing.T) {
 	for _, logging := range []bool{true, false} {
-		p, server := newPeer(t, mutes{})
+		p, server := newPeer(t)
 		s := &session{wire: p, meta: newRequestMeta("2025-11-25", ""), about: about{protocol: "2025-11-25", logging: logging}}
 		var got []string
 		for _, level := range []string{"", "warning", "error", "debug", "info", "no such level"} {
 			done := make(chan error, 1)
 			go func() { // ends with the call
-				call := toolCall("x", `{}`)
-				call.Caller = &asker{level: level}
-				_, err := s.call(t.Context(), call, func() {})
+				_, err := s.call(t.Context(), callFor(&asker{level: level}, "x", `{}`), func() {})
 				done <- err
 			}()
 			m := server.next()
@@ -222,7 +246,7 @@ func TestWriteToTheDead(t *testing.T) {
 	}
 	out, held := io.Pipe() // stays open, as if a grandchild held it
 	theirs.Close()
-	p := newPipe(in, out, nil, func(err error) error { return err }, slog.New(slog.DiscardHandler))
+	p := newPipe(in, out, nil, func(err error) error { return err }, quiet)
 	defer p.Close()
 	defer held.Close()
 	_, err = p.request(t.Context(), "tools/call", []byte("{}"), nil)

@@ -79,8 +79,7 @@ func TestRootsFollowTheClient(t *testing.T) {
 		{nil, "none"},
 	}
 	for i, turn := range turns {
-		call := toolCall("kept", `{}`)
-		call.Caller = turn.caller
+		call := callFor(turn.caller, "kept", `{}`)
 		f.awaitThat(fmt.Sprintf("turn %d finds %q", i, turn.want), func() bool { return f.must(call) == turn.want })
 	}
 }
@@ -92,9 +91,7 @@ func TestRootsInTheCall(t *testing.T) {
 	f.await("s", catalog.Ready)
 	asks := &f.backend("s").session.Load().roots.asks
 	for i, client := range []string{"a", "b", "a", "c"} {
-		call := toolCall("roots", `{}`)
-		call.Caller = rootsOfClient(client, client)
-		if got := f.must(call); got != "1" {
+		if got := f.must(callFor(rootsOfClient(client, client), "roots", `{}`)); got != "1" {
 			t.Errorf("client %s has %s roots, want 1", client, got)
 		}
 		if asks.Load() != (i == 0) {

@@ -51,6 +51,7 @@ type about struct {
 	title, version, protocol, instructions string
 	listChanged                            bool // it tells when its tools change
 	logging                                bool // it can be asked for log messages
+	older                                  bool // it speaks revision 2025-11-25 as well
 }
 
 func (a about) modern() bool { return mcp.IsModernProtocol(a.protocol) }

@@ -43,7 +43,7 @@ type Spec struct {
 	URL       string   // http or https
 	Transport string   // "http", "sse", or "" to try the first and then the second
 	Headers   []string // "Name=value", sent with every HTTP request
-	Protocol  string   // the protocol revision to ask for; "" asks for the newest first
+	Protocol  string   // the protocol revision to ask for; "" finds one that both speak
 	Start     string   // "eager", or "lazy" (also ""): not before the first call if the tools are known
 
 	Timeout      time.Duration // for one call, begun anew by progress up to ten minutes; 0 is a minute

@@ -123,7 +123,7 @@ func (b *backend) unavailable(err error, sent bool) *catalog.Unavailable {
 // its calls. It starts a backend that sleeps and waits for one that is being
 // started; one that is down is not waited for.
 func (b *backend) acquire(ctx context.Context) (*session, error) {
-	var began time.Time
+	began := time.Now()
 	for {
 		b.mu.Lock()
 		state, changed := b.now.State, b.changed
@@ -131,17 +131,11 @@ func (b *backend) acquire(ctx context.Context) (*session, error) {
 		if s := b.session.Load(); s != nil && s.cause() == nil && s.calls.enter() {
 			return s, nil
 		}
-		switch state {
-		case catalog.Disabled:
-			return nil, b.unavailable(nil, false)
-		case catalog.Down, catalog.NeedsSignIn:
-			signal(b.wake)
-			return nil, b.unavailable(nil, false)
-		}
-		if began.IsZero() {
-			began = time.Now()
-		}
 		signal(b.wake)
+		switch state {
+		case catalog.Disabled, catalog.Down, catalog.NeedsSignIn:
+			return nil, b.unavailable(nil, false)
+		}
 		select {
 		case <-changed:
 		case <-ctx.Done():

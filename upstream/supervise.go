@@ -50,20 +50,6 @@ func (b *backend) supervise(life context.Context) {
 	}
 }
 
-// after gives the delay after a failure.
-func (w *backoff) after(err error) time.Duration {
-	if rarely(err) {
-		return maxDelay
-	}
-	return w.next()
-}
-
-// rarely reports whether a failure will not mend itself, so that another try
-// comes late.
-func rarely(err error) bool {
-	return errors.As(err, new(*permanentError)) || errors.As(err, new(*signInError))
-}
-
 // over reports whether there is nothing left to do.
 func (b *backend) over(life context.Context) bool {
 	select {
@@ -168,7 +154,7 @@ func (b *backend) list(ctx context.Context, s *session) (Listing, error) {
 	if err != nil {
 		return Listing{}, fmt.Errorf("list tools: %w", err)
 	}
-	tools, held := s.sort(definitions)
+	tools, held := s.admit(definitions)
 	l := Listing{Digest: b.digest, Tools: tools, Held: held}
 	l.Server = b.server()
 	l.Server.State, l.Server.LastError, l.Server.Tools = catalog.Ready, "", len(tools)
@@ -339,12 +325,10 @@ func (b *backend) idle(s *session) <-chan struct{} {
 
 // drain lets the calls under way end, for a while.
 func (b *backend) drain(life context.Context, idle <-chan struct{}) {
-	timer := time.NewTimer(drainTime)
-	defer timer.Stop()
 	select {
 	case <-idle:
 	case <-life.Done():
-	case <-timer.C:
+	case <-time.After(drainTime):
 	}
 }
 
@@ -357,18 +341,14 @@ func (b *backend) pause(life context.Context) {
 	}
 	b.mu.Unlock()
 	for {
-		timer := time.NewTimer(time.Until(due))
 		select {
-		case <-timer.C:
+		case <-time.After(time.Until(due)):
 			return
 		case <-life.Done():
-			timer.Stop()
 			return
 		case <-b.quit:
-			timer.Stop()
 			return
 		case <-b.wake:
-			timer.Stop()
 		}
 		if early.Before(due) {
 			due = early

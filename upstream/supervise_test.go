@@ -100,6 +100,11 @@ func processState(pid int) string {
 	return rest[:1]
 }
 
+// gone tells whether a process that is not our child has ended: init reaps it.
+func gone(pid int) func() bool {
+	return func() bool { s := processState(pid); return s == "" || s == "Z" }
+}
+
 func TestKillAgainAndAgain(t *testing.T) {
 	f := start(t, Options{}, spec("good"))
 	for i := range 6 {
@@ -272,8 +277,7 @@ func TestGrandchildren(t *testing.T) {
 				t.Fatalf("no grandchild: %v", err)
 			}
 			end(f, pid)
-			gone := func() bool { s := processState(grandchild); return s == "" || s == "Z" } // init reaps it
-			if !eventually(4*time.Second, gone) {
+			if !eventually(4*time.Second, gone(grandchild)) {
 				t.Errorf("the grandchild is in state %s", processState(grandchild))
 			}
 		})
@@ -291,7 +295,7 @@ func TestShell(t *testing.T) {
 		t.Fatalf("server %d in shell %d: %v", server, shell, err)
 	}
 	_ = syscall.Kill(shell, syscall.SIGKILL)
-	if !eventually(2*time.Second, func() bool { s := processState(server); return s == "" || s == "Z" }) {
+	if !eventually(2*time.Second, gone(server)) {
 		t.Errorf("the server outlived its shell, in state %s", processState(server))
 	}
 	// A process that looks dead may have threads that still hold its pipes: a
@@ -312,14 +316,9 @@ func TestStop(t *testing.T) {
 	for i := range 4 {
 		pids = append(pids, f.await(fmt.Sprintf("s%d", i), catalog.Ready).PID)
 	}
-	result := make(chan error, 1)
-	go func() {
-		raw, err := f.Call(t.Context(), catalog.Call{ID: catalog.ID{Server: "s0", Tool: "sleep"}, Arguments: []byte(`{"ms":60000}`)})
-		if err == nil {
-			t.Logf("answer: %s", raw)
-		}
-		result <- err
-	}()
+	call := toolCall("sleep", `{"ms":60000}`)
+	call.ID.Server = "s0"
+	result := f.goTry(call)
 	f.awaitCalls("s0", 1)
 	began := time.Now()
 	f.stop()
@@ -417,7 +416,7 @@ func TestEnvironment(t *testing.T) {
 	}
 	env := strings.Split(tool.Description, "\n")
 	for _, want := range []string{"DECLARED=yes", "HOME=/elsewhere", "LC_TIME=de_AT.UTF-8", "PATH=" + os.Getenv("PATH")} {
-		if !contains(env, want) {
+		if !slices.Contains(env, want) {
 			t.Errorf("the child lacks %s", want)
 		}
 	}
@@ -426,10 +425,6 @@ func TestEnvironment(t *testing.T) {
 			t.Errorf("the child was given %s", pair)
 		}
 	}
-}
-
-func contains(list []string, want string) bool {
-	return slices.Contains(list, want)
 }
 
 // TestStderr has a server write more to its standard error than a pipe holds: all

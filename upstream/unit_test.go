@@ -284,13 +284,13 @@ func TestRPCError(t *testing.T) {
 	}
 }
 
-// TestSortPublicNames has two tools whose public names are the same: the second is
+// TestAdmitNamesakes has two tools whose public names are the same: the second is
 // held back, and does not stand for the first.
-func TestSortPublicNames(t *testing.T) {
+func TestAdmitNamesakes(t *testing.T) {
 	first, second := namesakes()
 	s := &session{spec: Spec{Name: "s"}}
 	definition := func(name string) json.RawMessage { return fmt.Appendf(nil, `{"name":%q}`, name) }
-	tools, held := s.sort([]json.RawMessage{definition(first), definition(second), definition(first)})
+	tools, held := s.admit([]json.RawMessage{definition(first), definition(second), definition(first)})
 	if len(tools) != 1 || tools[0].ID.Tool != first || len(held) != 2 ||
 		!strings.Contains(held[second], fmt.Sprintf("is that of %q", first)) || !strings.Contains(held[first], "listed twice") {
 		t.Errorf("tools = %v, held = %q", tools, held)

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -42,7 +41,6 @@ type app struct {
 	started  time.Time
 	began    *configs.Config     // as the start found it
 	address  string              // of the HTTP endpoint, "" if there is none
-	loaded   atomic.Bool         // the catalogue is searchable
 	changed  chan catalog.Server // what became of backends, for progress; nil if nobody listens
 
 	mu      sync.Mutex // guards what follows
@@ -54,11 +52,16 @@ type app struct {
 // openApp takes the state directory and builds everything, starting nothing.
 // Afterwards yesterday's catalogue is searchable.
 func openApp(ctx context.Context, cfg *configs.Config, log *slog.Logger) (*app, error) {
+	return openHiding(ctx, cfg, log, nil)
+}
+
+// openHiding is openApp with a part of the catalogue hidden, see router.Options.
+func openHiding(ctx context.Context, cfg *configs.Config, log *slog.Logger, visible func(catalog.ID) bool) (*app, error) {
 	if err := os.MkdirAll(cfg.State, 0o700); err != nil {
 		return nil, unwritable(fmt.Errorf("state directory: %w", err))
 	}
 	a := &app{cfg: cfg, began: cfg, digest: cfg.Digest, log: log, started: time.Now()}
-	if err := a.open(ctx); err != nil {
+	if err := a.open(ctx, visible); err != nil {
 		a.close()
 		return nil, unwritable(err)
 	}
@@ -73,7 +76,7 @@ func unwritable(err error) error {
 	return err
 }
 
-func (a *app) open(ctx context.Context) (err error) {
+func (a *app) open(ctx context.Context, visible func(catalog.ID) bool) (err error) {
 	// The store first: its lock is what makes this process the owner of the index too.
 	a.store, err = store.Open(filepath.Join(a.cfg.State, "catalog.db"), store.Options{Log: a.log})
 	if errors.Is(err, store.ErrLocked) {
@@ -98,14 +101,13 @@ func (a *app) open(ctx context.Context) (err error) {
 		Listed:  a.listed,
 		Changed: a.backendChanged,
 	})
-	a.router = router.New(a.index, a.backends, router.Options{Limit: a.cfg.Search.Limit, MaxTokens: a.cfg.Search.MaxTokens, Log: a.log})
+	a.router = router.New(a.index, a.backends, router.Options{Limit: a.cfg.Search.Limit, MaxTokens: a.cfg.Search.MaxTokens, Log: a.log, Visible: visible})
 	a.syncer = router.NewSyncer(catalogStore{a.store}, a.index, a.router, a.log)
 	a.endpoint = endpoint.New(a.router, a.endpointOptions())
 	if err := a.syncer.Load(ctx); err != nil {
 		// Searching by name and calling work without an index.
 		a.log.Error("load catalogue", "err", err)
 	}
-	a.loaded.Store(true)
 	a.warnOfWords(a.cfg)
 	return a.openRemote(ctx)
 }
@@ -147,39 +149,43 @@ func (a *app) run(ctx context.Context, doors ...func(context.Context) error) err
 	return errors.Join(err, behind.Wait())
 }
 
-// forgetUnwanted drops the catalogues of servers that are no longer configured.
-// A disabled server is dropped too: its tools must not be found. Only a router
-// that serves does this; a short command, which may have been given another
-// config by mistake, leaves what is stored alone.
-func (a *app) forgetUnwanted(ctx context.Context) error {
+// allowed tells which tools a config has: those that are allowed of servers that
+// are not switched off.
+func allowed(cfg *configs.Config) func(catalog.ID) bool {
+	wanted := map[string]upstream.Spec{}
+	for _, s := range cfg.Specs() {
+		if !s.Disabled {
+			wanted[s.Name] = s
+		}
+	}
+	return func(id catalog.ID) bool {
+		s, ok := wanted[id.Server]
+		return ok && s.Serves(id.Tool)
+	}
+}
+
+// forgetUnwanted drops the catalogues of servers that are no longer configured,
+// and of the others the tools that are no longer allowed. A disabled server is
+// dropped too: its tools must not be found. Only a router that serves does this;
+// a short command, which may have been given another config by mistake, leaves
+// what is stored alone, and hides it.
+func (a *app) forgetUnwanted(ctx context.Context, cfg *configs.Config) (err error) {
 	wanted := map[string]bool{}
-	for _, s := range a.cfg.Specs() {
+	for _, s := range cfg.Specs() {
 		wanted[s.Name] = !s.Disabled
 	}
 	for _, server := range a.syncer.Servers() {
-		if wanted[server] {
-			continue
-		}
-		if err := a.syncer.Forget(ctx, server); err != nil {
-			return err
+		if !wanted[server] {
+			err = errors.Join(err, a.syncer.Forget(ctx, server))
 		}
 	}
-	return nil
+	return errors.Join(err, a.syncer.Narrow(ctx, allowed(cfg)))
 }
 
-// narrow drops the tools that are no longer allowed.
-func (a *app) narrow(ctx context.Context, cfg *configs.Config) error {
-	specs := map[string]upstream.Spec{}
-	for _, s := range cfg.Specs() {
-		specs[s.Name] = s
-	}
-	return a.syncer.Narrow(ctx, func(id catalog.ID) bool { return specs[id.Server].Serves(id.Tool) })
-}
-
-// tidy is forgetUnwanted and narrow at the start. That it fails, on a full disk
-// for one, is no reason not to serve the others.
+// tidy is forgetUnwanted at the start. That it fails, on a full disk for one, is
+// no reason not to serve the others.
 func (a *app) tidy(ctx context.Context) {
-	if err := errors.Join(a.forgetUnwanted(ctx), a.narrow(ctx, a.cfg)); err != nil {
+	if err := a.forgetUnwanted(ctx, a.cfg); err != nil {
 		a.log.Error("forget what is no longer configured", "err", err)
 	}
 }
@@ -194,7 +200,7 @@ func (a *app) apply(ctx context.Context, cfg *configs.Config) error {
 	a.cfg = cfg
 	a.mu.Unlock()
 	a.backends.Apply(cfg.Specs())
-	err := errors.Join(a.forgetUnwanted(ctx), a.narrow(ctx, cfg), a.applyWords(ctx, cfg))
+	err := errors.Join(a.forgetUnwanted(ctx, cfg), a.applyWords(ctx, cfg))
 	a.warnOfWords(cfg)
 	a.router.Refresh()
 	a.catalogueChanged()
@@ -248,12 +254,9 @@ func (a *app) endpointOptions() endpoint.Options {
 	}
 }
 
-// ready is nil once the catalogue is searchable and every enabled backend that
-// had to be listed first has been listed or given up on for now.
+// ready is nil once every enabled backend that had to be listed first has been
+// listed or given up on for now.
 func (a *app) ready() error {
-	if !a.loaded.Load() {
-		return errors.New("the catalogue is being loaded")
-	}
 	for _, s := range a.backends.Servers() {
 		if s.State == catalog.Starting && s.Tools == 0 {
 			return fmt.Errorf("server %s is starting for the first time", s.Name)

@@ -14,10 +14,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"toolrouter/index"
-	"toolrouter/index/embed"
 	"toolrouter/index/eval"
-	"toolrouter/internal/catalog"
 	"toolrouter/router"
 	"toolrouter/router/endpoint"
 )
@@ -25,40 +22,22 @@ import (
 // This file asks the router with its real index, over an office of some thirty
 // servers, what nobody should have to ask.
 
-// unreachable is the far end of a router that is only searched.
-type unreachable struct{}
-
-func (unreachable) Servers() []catalog.Server { return nil }
-
-func (unreachable) Call(context.Context, catalog.Call) (json.RawMessage, error) {
-	return nil, context.Canceled
-}
-
 func wholeRouter(t testing.TB) *router.Router {
 	t.Helper()
 	tools, err := eval.LoadTools("../../index/golden/testdata/office/tools.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}
-	model, err := embed.Builtin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	x, err := index.Open("", index.Options{Embedder: model})
+	r, err := openEvalRouter(t.Context(), defaultSetting, tools)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := x.Close(); err != nil {
+		if err := r.close(); err != nil {
 			t.Error(err)
 		}
 	})
-	if err := x.Rebuild(t.Context(), tools, nil, 1, nil); err != nil {
-		t.Fatal(err)
-	}
-	r := router.New(x, unreachable{}, router.Options{})
-	r.Publish(&router.View{Snapshot: catalog.NewSnapshot(tools)})
-	return r
+	return r.router
 }
 
 type outcome int

@@ -86,7 +86,7 @@ func callArguments(args []string, in io.Reader) (json.RawMessage, error) {
 	for _, arg := range args {
 		key, value, ok := strings.Cut(arg, "=")
 		if !ok || key == "" {
-			return nil, fmt.Errorf("argument %q is neither a JSON object nor KEY=VALUE", arg)
+			return nil, fmt.Errorf("argument %q is not KEY=VALUE, and one JSON object, or - for one on standard input, stands alone", arg)
 		}
 		if _, twice := pairs[key]; twice {
 			return nil, fmt.Errorf("argument %q is given twice", key)

@@ -70,12 +70,11 @@ func runConfigCheck(e *env) error {
 		return err
 	}
 	e.warn(cfg)
-	_, statErr := os.Stat(cfg.Path)
 	if e.json {
 		warnings := append([]string{}, cfg.Warnings...) // [] and not null
-		return printJSON(e.out, map[string]any{"file": cfg.Path, "exists": statErr == nil, "servers": len(cfg.Servers), "warnings": warnings, "mistakes": []any{}})
+		return printJSON(e.out, map[string]any{"file": cfg.Path, "exists": exists(cfg.Path), "servers": len(cfg.Servers), "warnings": warnings, "mistakes": []any{}})
 	}
-	if statErr != nil {
+	if !exists(cfg.Path) {
 		fmt.Fprintf(e.out, "no config file %s: the defaults hold, no servers\n", cfg.Path)
 		return nil
 	}
@@ -89,9 +88,8 @@ func (e *env) printMistakes(err error) error {
 	if !ok {
 		mistakes = configs.Mistakes{{Text: err.Error()}}
 	}
-	path, pathErr := e.configFile()
-	_, statErr := os.Stat(path)
-	report := map[string]any{"file": path, "exists": pathErr == nil && statErr == nil, "mistakes": mistakes}
+	path, _ := e.configFile() // "" if there is no place for one
+	report := map[string]any{"file": path, "exists": exists(path), "mistakes": mistakes}
 	if err := printJSON(e.out, report); err != nil {
 		return err
 	}
@@ -121,9 +119,13 @@ func runConfigPath(e *env) error {
 		return fail(exitUsage, "", err)
 	}
 	if e.json {
-		_, statErr := os.Stat(path)
-		return printJSON(e.out, map[string]any{"path": path, "exists": statErr == nil})
+		return printJSON(e.out, map[string]any{"path": path, "exists": exists(path)})
 	}
 	fmt.Fprintln(e.out, path)
 	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

@@ -20,7 +20,11 @@ func main() { os.Exit(process(os.Args[1:])) }
 
 // process is the program with the streams and signals of the process.
 func process(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		signals = append(signals, syscall.SIGHUP) // the terminal was closed
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second signal ends the process at once
 	ctx, end := context.WithCancelCause(ctx)

@@ -12,7 +12,7 @@ func newReindexCommand(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "reindex",
 		Short: "Rebuild the index from the store while searches go on",
-		Long: `Rebuild the index from the stored catalogue. No backend is asked, and searches go
+		Long: `Rebuild the index from the stored catalogue. No server is asked, and searches go
 on in the old index until the new one takes its place.
 
 ` + exitCodesHelp,

@@ -191,15 +191,9 @@ func (e *env) checkFlags() error {
 	return nil
 }
 
-// usage wraps an argument check so that its failure is a usage error that
-// points to the command's help.
-func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if err := check(c, args); err != nil {
-			return fail(exitUsage, fmt.Sprintf("%q shows how it is used", c.CommandPath()+" --help"), err)
-		}
-		return nil
-	}
+// helpHint points to a command's help.
+func helpHint(c *cobra.Command) string {
+	return fmt.Sprintf("%q shows how it is used", c.CommandPath()+" --help")
 }
 
 // noArguments refuses every argument, of which a file is mostly meant as a config.
@@ -207,25 +201,25 @@ func noArguments(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	hint := fmt.Sprintf("%q shows how it is used", c.CommandPath()+" --help")
+	hint := helpHint(c)
 	if info, err := os.Stat(args[0]); err == nil && info.Mode().IsRegular() {
 		hint = fmt.Sprintf("a config file is given as %s --config %s", c.CommandPath(), args[0])
 	}
 	return fail(exitUsage, hint, fmt.Errorf("%s takes no arguments; what is %q for?", c.Name(), args[0]))
 }
 
-// wants is usage for a command that takes at least, and unless most is 0 at most,
-// so many arguments.
+// wants is the check of a command that takes at least, and unless most is 0 at
+// most, so many arguments.
 func wants(least, most int, what string) cobra.PositionalArgs {
-	return usage(func(c *cobra.Command, args []string) error {
+	return func(c *cobra.Command, args []string) error {
 		switch {
 		case len(args) < least:
-			return fmt.Errorf("%s wants %s", c.Name(), what)
+			return fail(exitUsage, helpHint(c), fmt.Errorf("%s wants %s", c.Name(), what))
 		case most > 0 && len(args) > most:
-			return fmt.Errorf("%s wants %s alone; what is %q for?", c.Name(), what, args[most])
+			return fail(exitUsage, helpHint(c), fmt.Errorf("%s wants %s alone; what is %q for?", c.Name(), what, args[most]))
 		}
 		return nil
-	})
+	}
 }
 
 // state is the state directory, also where the rest of the config is broken.
@@ -238,6 +232,13 @@ func (e *env) warnLines(warning string, err error) {
 	fmt.Fprintf(e.err, "router: warning: %s:\n", warning)
 	for line := range lines(err.Error()) {
 		fmt.Fprintf(e.err, "router:   %s\n", line)
+	}
+}
+
+// warn prints what is odd about a config.
+func (e *env) warn(cfg *configs.Config) {
+	for _, w := range cfg.Warnings {
+		fmt.Fprintf(e.err, "router: warning: %s\n", w)
 	}
 }
 

@@ -28,7 +28,7 @@ listed are started for it.
 		Example: `  router search open a ticket about a broken build
   router search --limit 10 --server github 'who reviewed this'
   router search --explain 'delete a folder'`,
-		Args: usage(cobra.ArbitraryArgs),
+		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			q.Query = strings.Join(args, " ")
 			if q.Query == "" && q.Server == "" {

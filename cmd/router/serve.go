@@ -61,18 +61,12 @@ func runServe(ctx context.Context, e *env, listen string) error {
 	fmt.Fprintf(e.err, "router %s: http://%s/mcp (%s on %s known)\n", version(), a.address,
 		count(a.router.Snapshot().Len(), "tool"), count(len(cfg.Specs()), "server"))
 	if len(cfg.Specs()) == 0 {
-		fmt.Fprintf(e.err, "router: no servers yet; \"router add NAME -- COMMAND …\" adds one, also while this runs\n")
+		fmt.Fprintf(e.err, "router: no servers yet: %s, also while this runs\n", howToAdd)
 	}
 	return a.run(ctx,
 		func(ctx context.Context) error { return a.endpoint.Serve(ctx, ln) },
 		func(ctx context.Context) error { return a.endpoint.ServeControl(ctx, control) },
 		a.followConfig(load))
-}
-
-func (e *env) warn(cfg *configs.Config) {
-	for _, w := range cfg.Warnings {
-		fmt.Fprintf(e.err, "router: warning: %s\n", w)
-	}
 }
 
 func listenHTTP(addr string) (net.Listener, error) {

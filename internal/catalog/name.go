@@ -8,8 +8,10 @@ import (
 )
 
 const (
+	// MaxServerName is the most characters that a server's name may have.
+	MaxServerName = 32
+
 	maxPublicName = 64 // the most that clients and model APIs take
-	maxServerName = 32
 	hashBytes     = 4
 	separator     = "__"
 )
@@ -20,8 +22,8 @@ func CheckServerName(name string) error {
 	if name == "" {
 		return fmt.Errorf("a server needs a name")
 	}
-	if len(name) > maxServerName {
-		return fmt.Errorf("server name %q is longer than %d characters", name, maxServerName)
+	if len(name) > MaxServerName {
+		return fmt.Errorf("server name %q is longer than %d characters", name, MaxServerName)
 	}
 	for i, r := range name {
 		letter := r >= 'a' && r <= 'z' || r >= '0' && r <= '9'
@@ -48,7 +50,7 @@ func PublicName(server, tool string) string {
 		}
 		return '_'
 	}, tool)
-	prefix := publicServer(server) + separator
+	prefix := PublicServer(server) + separator
 	if clean == tool && len(prefix)+len(clean) <= maxPublicName && !blurs(prefix) && !endsInHash(tool) {
 		return prefix + clean
 	}
@@ -68,8 +70,8 @@ func endsInHash(name string) bool {
 	return start > 0 && name[start-1] == '_' && strings.Trim(name[start:], "0123456789abcdef") == ""
 }
 
-// publicServer is a server's part of a public name: no dots.
-func publicServer(server string) string { return strings.ReplaceAll(server, ".", "_") }
+// PublicServer is a server's part of a public name: no dots.
+func PublicServer(server string) string { return strings.ReplaceAll(server, ".", "_") }
 
 func isNameRune(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-'

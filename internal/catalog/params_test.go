@@ -51,12 +51,8 @@ func TestParamTypes(t *testing.T) {
 		{"nothing", ``, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var got []string
-			for _, p := range params(json.RawMessage(tt.schema)) {
-				got = append(got, p.Signature())
-			}
-			if s := strings.Join(got, ", "); s != tt.want {
-				t.Errorf("signature = %q, want %q", s, tt.want)
+			if got := strings.Join(signatures(tt.schema), ", "); got != tt.want {
+				t.Errorf("signature = %q, want %q", got, tt.want)
 			}
 		})
 	}

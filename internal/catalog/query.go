@@ -19,9 +19,9 @@ type Hit struct {
 
 // Reason is one part of a score, for search --explain.
 type Reason struct {
-	Part  string  // "exact name", "words", "meaning", …
-	Score float64 // what the part adds
-	Note  string  // the words that matched, or the like
+	Part  string  `json:"part"`           // "exact name", "words", "meaning", …
+	Score float64 `json:"score"`          // what the part adds
+	Note  string  `json:"note,omitempty"` // the words that matched, or the like
 }
 
 // Found is the answer to a query.

@@ -107,7 +107,7 @@ func (s *Snapshot) put(server string, tools []*Tool) {
 // the public name's part if cleaning made that another one.
 func (t *Tool) foldedNames() []string {
 	own := fold(t.ID.Tool)
-	public := fold(strings.TrimPrefix(t.Name, publicServer(t.ID.Server)+separator))
+	public := fold(strings.TrimPrefix(t.Name, PublicServer(t.ID.Server)+separator))
 	if own == public {
 		return []string{own}
 	}

@@ -21,10 +21,7 @@ func FirstSentence(description string, max int) string {
 	if len(s) <= max {
 		return s
 	}
-	cut := s[:max-len("…")]
-	for !utf8.ValidString(cut) {
-		cut = cut[:len(cut)-1]
-	}
+	cut := strings.TrimSuffix(Clip(s, max), "…")
 	if i := strings.LastIndexByte(cut, ' '); i > max/2 {
 		cut = cut[:i]
 	}

@@ -34,7 +34,7 @@ type Tool struct {
 	Definition  json.RawMessage // the tools/list entry as the backend sent it, byte for byte
 	Title       string
 	Description string
-	Params      []Param // top level of the input schema, in the schema's own order
+	Params      []Param // top level of the input schema, the required ones first
 	Hints       Hints
 	Hash        string // of the canonical definition: key order and white space do not matter
 }

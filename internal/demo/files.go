@@ -14,6 +14,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/mark3labs/mcp-go/server"
+
+	"toolrouter/internal/catalog"
 )
 
 const (
@@ -222,7 +224,7 @@ func (f folder) matches(name string, e fs.DirEntry, query string) (out []string)
 	for line := range strings.Lines(string(data)) {
 		number++
 		if strings.Contains(strings.ToLower(line), query) {
-			out = append(out, fmt.Sprintf("%s:%d: %s", name, number, clip(strings.TrimSpace(line), 200)))
+			out = append(out, fmt.Sprintf("%s:%d: %s", name, number, catalog.Clip(strings.TrimSpace(line), 200)))
 		}
 		if len(out) >= maxMatches {
 			break
@@ -316,15 +318,4 @@ func teach(name string, err error) error {
 		err = inner.Err // the operating system's own path says nothing more
 	}
 	return fmt.Errorf("%s: %w", name, err)
-}
-
-// clip shortens text to n bytes at most, at a character's end.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n] + "…"
 }

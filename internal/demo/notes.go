@@ -14,6 +14,8 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"toolrouter/internal/catalog"
 )
 
 const (
@@ -263,7 +265,7 @@ func put(b *bbolt.Bucket, m note) error {
 	}
 	for _, t := range m.Tags {
 		if len(t) > maxTag {
-			return fmt.Errorf("tag %q is longer than %d bytes", clip(t, maxTag), maxTag)
+			return fmt.Errorf("tag %q is longer than %d bytes", catalog.Clip(t, maxTag), maxTag)
 		}
 	}
 	data, err := json.Marshal(m)

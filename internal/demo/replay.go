@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"toolrouter/internal/catalog"
 )
 
 // A replay server speaks JSON-RPC by hand. Definitions have to go out byte for
@@ -36,11 +38,6 @@ type rpcRequest struct {
 	ID     json.RawMessage `json:"id"`
 	Method string          `json:"method"`
 	Params json.RawMessage `json:"params"`
-}
-
-type rpcError struct {
-	Code    int    `json:"code"`
-	Message string `json:"message"`
 }
 
 // player replays one server's recorded list.
@@ -166,7 +163,7 @@ func (p *player) reply(id json.RawMessage, result ...[]byte) error {
 }
 
 func (p *player) fail(id json.RawMessage, code int, message string) error {
-	body, _ := json.Marshal(rpcError{code, message})
+	body, _ := json.Marshal(catalog.RPCError{Code: code, Message: message})
 	fmt.Fprintf(p.out, `{"jsonrpc":"2.0","id":%s,"error":%s}`+"\n", id, body)
 	return p.out.Flush()
 }

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"toolrouter/internal/catalog"
-
 	"github.com/google/go-cmp/cmp"
+
+	"toolrouter/internal/catalog"
 )
 
 const recorded = `{"server":"b","tool":{"name":"two","z":1e2,"inputSchema":{"type":["object","null"]},"é":"é"}}

@@ -55,9 +55,9 @@ var kinds = map[string]func(args []string){
 		huge(s, `{"result":{"x":"`, `"},"jsonrpc":"2.0","id":`+string(m.ID)+`}`)
 	}),
 	"deep":     inCall(deep),
-	"stringID": inCall(func(s *rawServer, m Message) { s.write(reply, `"`+string(m.ID)+`"`, echoed(m)) }),
-	"otherID":  inCall(func(s *rawServer, m Message) { s.write(reply, "987654321", `{}`); s.answer(m) }),
-	"twice":    inCall(func(s *rawServer, m Message) { s.answer(m); s.write(reply, m.ID, `{"content":[]}`) }),
+	"stringID": inCall(func(s *rawServer, m Message) { s.result([]byte(`"`+string(m.ID)+`"`), echoed(m)) }),
+	"otherID":  inCall(func(s *rawServer, m Message) { s.result([]byte("987654321"), `{}`); s.answer(m) }),
+	"twice":    inCall(func(s *rawServer, m Message) { s.answer(m); s.result(m.ID, `{"content":[]}`) }),
 	"both": inCall(func(s *rawServer, m Message) {
 		s.write(`{"jsonrpc":"2.0","id":%s,"result":{},"error":{"code":1,"message":"x"}}`+"\n", m.ID)
 	}),
@@ -68,7 +68,7 @@ var kinds = map[string]func(args []string){
 	"errorData": inCall(func(s *rawServer, m Message) {
 		s.write(`{"jsonrpc":"2.0","id":%s,"error":{"code":-32042,"message":"no","data":{"z":1, "a":12345678901234567890}}}`+"\n", m.ID)
 	}),
-	"verbatim": inCall(func(s *rawServer, m Message) { s.write(reply, m.ID, Verbatim) }),
+	"verbatim": inCall(func(s *rawServer, m Message) { s.result(m.ID, Verbatim) }),
 
 	// Behaviour.
 	"hangs":   inCall(func(*rawServer, Message) {}),
@@ -92,8 +92,6 @@ var kinds = map[string]func(args []string){
 	"noTools":  onMethod("tools/list", func(s *rawServer, m Message) { s.fault(m.ID, -32601, "Method not found") }),
 }
 
-const reply = `{"jsonrpc":"2.0","id":%s,"result":%s}` + "\n"
-
 // Verbatim is a result that typed code would change: unknown fields and content
 // types, an odd order, a number that does not fit, and spaces.
 const Verbatim = `{"zeta":1,"content":[{"type":"hologram","x":1.0,"big":12345678901234567890}],  "structuredContent":[1,2],"_meta":{"b":1,"a":2}}`
@@ -107,23 +105,19 @@ const oddTools = `{"name":"good","inputSchema":{"type":"object"}},` +
 
 // onMethod makes a server that deals with one method in its own way.
 func onMethod(method string, f func(*rawServer, Message)) func([]string) {
-	return func([]string) {
-		s := &rawServer{before: func(s *rawServer, m Message) bool {
-			if m.Method != method {
-				return false
-			}
-			f(s, m)
-			return true
-		}}
-		s.serve()
-	}
+	return on(func(m Message) bool { return m.Method == method }, f)
 }
 
 // inCall makes a server that misbehaves in a bad call.
 func inCall(f func(*rawServer, Message)) func([]string) {
+	return on(func(m Message) bool { return calls(m, "bad") }, f)
+}
+
+// on makes a server that deals with certain messages in its own way.
+func on(fits func(Message) bool, f func(*rawServer, Message)) func([]string) {
 	return func([]string) {
 		s := &rawServer{before: func(s *rawServer, m Message) bool {
-			if !calls(m, "bad") {
+			if !fits(m) {
 				return false
 			}
 			f(s, m)
@@ -153,7 +147,7 @@ func huge(s *rawServer, head, tail string) {
 
 // deep nests three million levels.
 func deep(s *rawServer, m Message) {
-	s.write(reply, m.ID, strings.Repeat("[", 3_000_000)+strings.Repeat("]", 3_000_000))
+	s.result(m.ID, strings.Repeat("[", 3_000_000)+strings.Repeat("]", 3_000_000))
 }
 
 // floods reports progress 20,000 times before it answers.

@@ -3,9 +3,9 @@ package mcptest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -18,11 +18,8 @@ import (
 //	echo      gives its text back
 //	sleep     answers after ms milliseconds
 //	pid       tells its process
-//	env       tells its environment
 //	calls     counts the calls of echo, sleep and itself
-//	large     gives size bytes
 //	fail      is a tool error
-//	crash     ends the process without an answer
 //	progress  reports count times, then answers
 //	log       sends one log message
 //	elicit    asks the client's user
@@ -56,22 +53,11 @@ func NewServer() *server.MCPServer {
 	add("pid", "Tells its process.", func(context.Context, mcp.CallToolRequest) (string, error) {
 		return fmt.Sprint(os.Getpid()), nil
 	})
-	add("env", "Tells its environment.", func(context.Context, mcp.CallToolRequest) (string, error) {
-		return strings.Join(os.Environ(), "\n"), nil
-	})
 	add("calls", "Counts calls.", func(context.Context, mcp.CallToolRequest) (string, error) {
 		return fmt.Sprint(calls.Add(1)), nil
 	})
-	add("large", "Gives many bytes.", func(_ context.Context, r mcp.CallToolRequest) (string, error) {
-		return strings.Repeat("x", r.GetInt("size", 0)), nil
-	}, mcp.WithNumber("size"))
 	add("fail", "Is a tool error.", func(context.Context, mcp.CallToolRequest) (string, error) {
-		return "", fmt.Errorf("it failed")
-	})
-	add("crash", "Ends the process.", func(context.Context, mcp.CallToolRequest) (string, error) {
-		fmt.Fprintln(os.Stderr, "mcptest: crashed as told")
-		os.Exit(3)
-		return "", nil
+		return "", errors.New("it failed")
 	})
 	add("grow", "Adds a tool.", func(_ context.Context, r mcp.CallToolRequest) (string, error) {
 		s.AddTool(mcp.NewTool(r.GetString("name", "grown")), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
@@ -133,7 +119,7 @@ func addTalk(s *server.MCPServer, add toolAdder) {
 		if err != nil {
 			return "", err
 		}
-		return fmt.Sprint(r.Model), nil
+		return r.Model, nil
 	})
 	add("roots", "Asks for roots.", func(ctx context.Context, _ mcp.CallToolRequest) (string, error) {
 		r, err := s.RequestRoots(ctx, mcp.ListRootsRequest{})

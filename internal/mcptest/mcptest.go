@@ -17,7 +17,6 @@ package mcptest
 import (
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 )
 
@@ -41,27 +40,15 @@ func Main() {
 }
 
 // Command is the program that becomes a server.
-func Command() []string { return []string{executable()} }
-
-// Env makes Command a server of a kind, with arguments that depend on it.
-func Env(kind string, args ...string) string {
-	return kindVariable + "=" + strings.Join(append([]string{kind}, args...), " ")
-}
-
-func executable() string {
+func Command() []string {
 	path, err := os.Executable()
 	if err != nil {
 		panic(err) // a test cannot go on without its own binary
 	}
-	return path
+	return []string{path}
 }
 
-// Kinds lists the servers there are.
-func Kinds() []string {
-	var names []string
-	for name := range kinds {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+// Env makes Command a server of a kind, with arguments that depend on it.
+func Env(kind string, args ...string) string {
+	return kindVariable + "=" + strings.Join(append([]string{kind}, args...), " ")
 }

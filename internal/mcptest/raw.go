@@ -14,7 +14,6 @@ type Message struct {
 	ID     json.RawMessage `json:"id"`
 	Method string          `json:"method"`
 	Params json.RawMessage `json:"params"`
-	Result json.RawMessage `json:"result"`
 	Error  json.RawMessage `json:"error"`
 }
 
@@ -28,7 +27,10 @@ type rawServer struct {
 	before func(*rawServer, Message) bool
 }
 
-const echoTool = `{"name":"echo","inputSchema":{"type":"object"}}`
+const (
+	echoTool = `{"name":"echo","inputSchema":{"type":"object"}}`
+	reply    = `{"jsonrpc":"2.0","id":%s,"result":%s}` + "\n"
+)
 
 // write sends bytes as they are.
 func (s *rawServer) write(format string, args ...any) {
@@ -38,7 +40,7 @@ func (s *rawServer) write(format string, args ...any) {
 }
 
 func (s *rawServer) result(id json.RawMessage, result string) {
-	s.write(`{"jsonrpc":"2.0","id":%s,"result":%s}`+"\n", id, result)
+	s.write(reply, id, result)
 }
 
 func (s *rawServer) fault(id json.RawMessage, code int, message string) {
