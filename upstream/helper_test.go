@@ -6,9 +6,14 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -329,4 +334,35 @@ func (a *asker) Can(capability string) bool { return a.can[capability] }
 func (a *asker) Repeats() bool              { return true }
 func (a *asker) Ask(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
 	return a.answer(ctx, method, params)
+}
+
+// echoServer makes the test binary be a server that answers with what it was
+// sent. It tells its address, and ends with its input.
+const echoServer = "UPSTREAM_ECHO"
+
+func serveEcho() {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		_, _ = w.Write(body)
+	}))
+	fmt.Println(s.URL)
+	_, _ = io.Copy(io.Discard, os.Stdin)
+}
+
+// startEcho starts an echoServer and gives its URL.
+func startEcho(b *testing.B) string {
+	b.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), echoServer+"=1")
+	in, inErr := cmd.StdinPipe()
+	out, outErr := cmd.StdoutPipe()
+	if err := errors.Join(inErr, outErr, cmd.Start()); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { in.Close(); _ = cmd.Wait() })
+	url, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		b.Fatal(err)
+	}
+	return strings.TrimSpace(url)
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package upstream
 
 import (
@@ -12,8 +14,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -112,14 +112,7 @@ func answer(body string, headers ...string) string {
 	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n%s\r\n%s", len(body), strings.Join(append(headers, ""), "\r\n"), body)
 }
 
-func skipWithoutDirect(t testing.TB) {
-	if !canPeek {
-		t.Skip("all requests go over net/http's Transport on this system")
-	}
-}
-
 func TestDirectAnswers(t *testing.T) {
-	skipWithoutDirect(t)
 	const last = "the last"
 	tests := []struct {
 		name        string
@@ -200,7 +193,6 @@ func awaitClosed(t *testing.T, d *directTransport) {
 }
 
 func TestDirectRequest(t *testing.T) {
-	skipWithoutDirect(t)
 	var over [2]bytes.Buffer // by the Transport, directly
 	for i, rt := range []http.RoundTripper{&http.Transport{DisableCompression: true, DisableKeepAlives: false}, newDirect(t)} {
 		s := listen(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -224,7 +216,6 @@ func TestDirectRequest(t *testing.T) {
 }
 
 func TestDirectEnds(t *testing.T) {
-	skipWithoutDirect(t)
 	gone := errors.New("nobody waits")
 	head := "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n"
 	t.Run("before the answer", func(t *testing.T) {
@@ -324,7 +315,6 @@ func (c brokenConn) Write([]byte) (int, error) { return 0, c.err }
 // TestDirectNotSent has requests that cannot be sent: an answer comes only from a
 // server that closed the connection, and nothing else is waited for.
 func TestDirectNotSent(t *testing.T) {
-	skipWithoutDirect(t)
 	for _, tt := range []struct {
 		name   string
 		write  error // nil writes
@@ -380,7 +370,6 @@ func TestDirectNotSent(t *testing.T) {
 }
 
 func TestDirectKeeps(t *testing.T) {
-	skipWithoutDirect(t)
 	d := newDirect(t)
 	var inside sync.WaitGroup // all requests at once
 	inside.Add(2 * maxIdle)
@@ -422,7 +411,6 @@ func TestDirectKeeps(t *testing.T) {
 // TestDirectMix has many requests meet connections that are closed at any moment:
 // whoever gets an answer gets the own one.
 func TestDirectMix(t *testing.T) {
-	skipWithoutDirect(t)
 	s := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		switch rand.IntN(8) {
@@ -470,7 +458,6 @@ func TestDirectMix(t *testing.T) {
 }
 
 func TestDirectOrNot(t *testing.T) {
-	skipWithoutDirect(t)
 	proxy, err := url.Parse("http://proxy.example:3128")
 	if err != nil {
 		t.Fatal(err)
@@ -526,41 +513,9 @@ func TestDirectOrNot(t *testing.T) {
 	})
 }
 
-// echoServer makes the test binary be a server that answers with what it was
-// sent. It tells its address, and ends with its input.
-const echoServer = "UPSTREAM_ECHO"
-
-func serveEcho() {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		_, _ = w.Write(body)
-	}))
-	fmt.Println(s.URL)
-	_, _ = io.Copy(io.Discard, os.Stdin)
-}
-
-// startEcho starts an echoServer and gives its URL.
-func startEcho(b *testing.B) string {
-	b.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), echoServer+"=1")
-	in, inErr := cmd.StdinPipe()
-	out, outErr := cmd.StdoutPipe()
-	if err := errors.Join(inErr, outErr, cmd.Start()); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { in.Close(); _ = cmd.Wait() })
-	url, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		b.Fatal(err)
-	}
-	return strings.TrimSpace(url)
-}
-
 // BenchmarkRoundTrip makes a short request of another process directly and over
 // net/http's Transport, with one caller and with 32.
 func BenchmarkRoundTrip(b *testing.B) {
-	skipWithoutDirect(b)
 	url := startEcho(b)
 	body := bytes.Repeat([]byte("0123456789"), 40)
 	next := &http.Transport{MaxIdleConnsPerHost: maxIdle, DisableCompression: true}
