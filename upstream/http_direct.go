@@ -9,6 +9,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -212,7 +213,7 @@ func (t *directTransport) closeIdle(least time.Duration) {
 		if n == len(all) {
 			delete(t.idle, addr)
 		} else {
-			t.idle[addr] = append([]*directConn(nil), all[n:]...)
+			t.idle[addr] = slices.Clone(all[n:])
 		}
 	}
 	if t.sweep != nil {
