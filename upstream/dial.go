@@ -66,10 +66,10 @@ func (d *dialer) mayBeModern() bool {
 // mustBeModern reports whether no other revision will do.
 func (d *dialer) mustBeModern() bool { return mcp.IsModernProtocol(d.spec.Protocol) }
 
-// rather reports whether to speak an older revision with a server that speaks
+// prefersOlder reports whether to speak an older revision with a server that speaks
 // 2026-07-28. Its tools may ask the client while they run, as all could until then
 // and many still do: mcp-go refuses them that in 2026-07-28. And a call costs less.
-func (d *dialer) rather(a about) bool { return a.older && !d.mustBeModern() }
+func (d *dialer) prefersOlder(a about) bool { return a.older && !d.mustBeModern() }
 
 // dialChild starts a child process and agrees with it on a revision.
 func (d *dialer) dialChild(ctx context.Context) (*session, error) {
@@ -100,7 +100,7 @@ func (d *dialer) agree(ctx context.Context, w wire) (about, error) {
 	var probed error
 	if d.mayBeModern() {
 		a, err := discover(ctx, w, d.version, probeStdio)
-		if err == nil && d.rather(a) {
+		if err == nil && d.prefersOlder(a) {
 			if older, err := initialize(ctx, w, "", d.version); err == nil {
 				return older, nil
 			}
@@ -131,7 +131,7 @@ func (d *dialer) dialURL(ctx context.Context) (*session, error) {
 	}
 	if d.mayBeModern() {
 		s, err := d.dialModern(ctx)
-		if err == nil && d.rather(s.about) {
+		if err == nil && d.prefersOlder(s.about) {
 			s = d.withSession(ctx, s)
 		}
 		if err == nil || final(err) || d.mustBeModern() {
@@ -149,8 +149,8 @@ func (d *dialer) dialURL(ctx context.Context) (*session, error) {
 	return s, sseErr
 }
 
-// withSession gives, in place of a session in revision 2026-07-28, one in an older
-// revision if the server keeps such sessions: without, it cannot ask in those.
+// withSession gives a session in an older revision in place of one in 2026-07-28,
+// unless the server keeps none there: it could not ask.
 func (d *dialer) withSession(ctx context.Context, modern *session) *session {
 	older, err := d.dialLegacy(ctx)
 	switch {

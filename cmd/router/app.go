@@ -149,17 +149,21 @@ func (a *app) run(ctx context.Context, doors ...func(context.Context) error) err
 	return errors.Join(err, behind.Wait())
 }
 
-// allowed tells which tools a config has: those that are allowed of servers that
-// are not switched off.
-func allowed(cfg *configs.Config) func(catalog.ID) bool {
-	wanted := map[string]upstream.Spec{}
+// wanted are the servers of a config that are not switched off, by their names.
+func wanted(cfg *configs.Config) map[string]upstream.Spec {
+	specs := map[string]upstream.Spec{}
 	for _, s := range cfg.Specs() {
 		if !s.Disabled {
-			wanted[s.Name] = s
+			specs[s.Name] = s
 		}
 	}
+	return specs
+}
+
+// allowed tells which tools may be seen and called among those of servers.
+func allowed(servers map[string]upstream.Spec) func(catalog.ID) bool {
 	return func(id catalog.ID) bool {
-		s, ok := wanted[id.Server]
+		s, ok := servers[id.Server]
 		return ok && s.Serves(id.Tool)
 	}
 }
@@ -170,16 +174,13 @@ func allowed(cfg *configs.Config) func(catalog.ID) bool {
 // a short command, which may have been given another config by mistake, leaves
 // what is stored alone, and hides it.
 func (a *app) forgetUnwanted(ctx context.Context, cfg *configs.Config) (err error) {
-	wanted := map[string]bool{}
-	for _, s := range cfg.Specs() {
-		wanted[s.Name] = !s.Disabled
-	}
-	for _, server := range a.syncer.Servers() {
-		if !wanted[server] {
-			err = errors.Join(err, a.syncer.Forget(ctx, server))
+	servers := wanted(cfg)
+	for _, name := range a.syncer.Servers() {
+		if _, ok := servers[name]; !ok {
+			err = errors.Join(err, a.syncer.Forget(ctx, name))
 		}
 	}
-	return errors.Join(err, a.syncer.Narrow(ctx, allowed(cfg)))
+	return errors.Join(err, a.syncer.Narrow(ctx, allowed(servers)))
 }
 
 // tidy is forgetUnwanted at the start. That it fails, on a full disk for one, is

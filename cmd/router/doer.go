@@ -86,7 +86,7 @@ func (e *env) openBriefly(ctx context.Context) (*app, error) {
 	if e.logLevel == "" && cfg.Log.Level != "error" {
 		cfg.Log.Level = "warn"
 	}
-	a, err := openHiding(ctx, cfg, e.logger(cfg), allowed(cfg))
+	a, err := openHiding(ctx, cfg, e.logger(cfg), allowed(wanted(cfg)))
 	if e.logLevel == "" {
 		e.level.Set(slog.LevelError)
 	}

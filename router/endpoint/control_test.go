@@ -132,7 +132,7 @@ func TestAPIByHTTP(t *testing.T) {
 		{"POST", "/api/search", `{"query":"echo"}`, 200, `"took_ms"`},
 		{"POST", "/api/search", `{"query":"a","query":"b"}`, 400, "twice"},
 		{"POST", "/api/search", `[]`, 400, "bad_request"},
-		{"GET", "/api/search", "", 400, "bad_request"},
+		{"GET", "/api/search", "", 400, "give q"},
 		{"DELETE", "/api/search", "", 405, ""},
 		{"POST", "/api/call", `{"name":"demo__echo","arguments":{"a":1}}`, 200, `{\"a\":1}`},
 		{"POST", "/api/call", `{}`, 400, "bad_request"},
